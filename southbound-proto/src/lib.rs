@@ -1,1 +1,3 @@
 //! weft: southbound-proto.
+
+pub mod numbering;
