@@ -22,6 +22,10 @@ pub mod ether_type {
     pub const IPV6: u16 = 0x86dd;
     /// IEEE 802.1ad service VLAN tag.
     pub const SERVICE_VLAN: u16 = 0x88a8;
+    /// The least EtherType: what is less is the length of an IEEE 802.3 frame.
+    pub const LEAST: u16 = 0x0600;
+    /// Stands for the EtherType of a frame that has none.
+    pub const NONE: u16 = 0x05ff;
 }
 
 /// IP protocol numbers that the pipeline knows (IANA).
@@ -47,9 +51,9 @@ pub struct Flow {
     pub eth_src: Mac,
     /// Destination station.
     pub eth_dst: Mac,
-    /// The outermost 802.1Q tag, if there is one.
+    /// The outermost customer or service tag, if there is one.
     pub vlan: Option<VlanTag>,
-    /// The EtherType after the tag, host byte order.
+    /// The EtherType after the tag; [`ether_type::NONE`] for IEEE 802.3 frames.
     pub eth_type: u16,
     /// What the EtherType announces.
     pub network: Network,
@@ -64,6 +68,21 @@ pub struct VlanTag {
     pub id: u16,
     /// Priority code point, `0..=7`.
     pub priority: u8,
+}
+
+impl VlanTag {
+    /// From the 16 bits on the wire; the drop eligible bit is ignored.
+    pub const fn from_control(control: u16) -> VlanTag {
+        VlanTag {
+            id: control & 0x0fff,
+            priority: (control >> 13) as u8,
+        }
+    }
+
+    /// The 16 bits on the wire, drop eligible clear.
+    pub const fn control(self) -> u16 {
+        (self.priority as u16 & 7) << 13 | self.id & 0x0fff
+    }
 }
 
 /// The network layer.
