@@ -1,0 +1,27 @@
+//! Between wire types and compiled objects: one file a type, strict and total.
+//!
+//! Encoding cannot fail. Decoding refuses every field that the target type does not allow, with a
+//! [`WireError`] that says which field it was; it never panics and never guesses.
+
+mod atom;
+mod chassis;
+mod datapath;
+mod error;
+mod fdb;
+mod global;
+mod hello;
+mod key;
+mod learned;
+mod neighbor;
+mod object;
+mod port;
+mod port_ref;
+mod route;
+mod router_port;
+mod switch_port;
+
+pub use atom::{address_from_wire, address_to_wire, mac_from_wire, mac_to_wire};
+pub use error::{Problem, WireError};
+pub use hello::Hello;
+pub use learned::{LearnedNeighbor, LearnedStation};
+pub use object::{Versioned, decode_object, encode_object};
