@@ -1,1 +1,4 @@
-//! weft: tests.
+//! What the tests of the whole system share. The tests themselves are in `tests/`.
+
+pub mod skip;
+pub mod story;
