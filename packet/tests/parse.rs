@@ -1,34 +1,14 @@
 //! Input: frames, valid, cut short and random. Output: the flow, compared with what other parsers read.
 
+mod support;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
-use packet::flow::{Fragment, Ip, Network, Transport, VlanTag, ether_type};
-use packet::{Flow, FlowKey, Layout, Mac, ParseError, parse};
+use packet::flow::{Fragment, Network, Transport, VlanTag, ether_type};
+use packet::{FlowKey, Layout, Mac, ParseError, parse};
 use proptest::prelude::*;
-
-/// An Ethernet header for `eth_type`, then the bytes written in hexadecimal.
-fn frame(eth_type: u16, payload: &str) -> Vec<u8> {
-    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
-    frame.extend(eth_type.to_be_bytes());
-    frame.extend(hex(payload));
-    frame
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    let digits: String = text.split_whitespace().collect();
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-        .collect()
-}
-
-fn ip(flow: &Flow) -> &Ip {
-    match &flow.network {
-        Network::Ip(ip) => ip,
-        other => panic!("expected IP, got {other:?}"),
-    }
-}
+use support::{frame, hex, ip};
 
 const IPV6_UDP_ADDRESSES: &str =
     "20010db8000000000000000000000001 20010db8000000000000000000000002";
