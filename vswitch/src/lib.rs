@@ -1,1 +1,4 @@
 //! weft: vswitch.
+
+pub mod buffer;
+pub mod sys;

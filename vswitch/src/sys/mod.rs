@@ -1,0 +1,11 @@
+//! The operating system: TAP devices, batched UDP, waiting. The only raw system calls of the data path.
+
+#![expect(
+    unsafe_code,
+    reason = "ioctls on TAP devices and batched socket calls have no safe form"
+)]
+
+pub mod poll;
+pub mod tap;
+pub mod udp;
+pub mod virtio;

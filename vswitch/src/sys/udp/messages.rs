@@ -1,0 +1,266 @@
+//! The arrays behind `sendmmsg` and `recvmmsg`.
+
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::ptr;
+
+use socket2::{SockAddr, SockAddrStorage};
+
+use super::Socket;
+use super::control::{Control, Facts};
+
+/// The most datagrams in one call.
+pub const BATCH: usize = 64;
+
+/// A datagram to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Where to. Must be of the socket's family.
+    pub to: SocketAddr,
+    /// Type of service or traffic class of the outer header.
+    pub traffic_class: u8,
+    /// Cut `bytes` into datagrams of this size (`UDP_SEGMENT`); the last may be shorter.
+    pub segment_size: Option<u16>,
+    /// The payload.
+    pub bytes: &'a [u8],
+}
+
+/// What is known of a received datagram besides its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes of the payload.
+    pub length: usize,
+    /// The sender; `None` if the kernel gave an address of no IP family.
+    pub from: Option<SocketAddr>,
+    /// Type of service or traffic class of the outer header.
+    pub traffic_class: u8,
+    /// Several datagrams were joined (`UDP_GRO`): the size of each but the last.
+    pub segment_size: Option<u16>,
+    /// The buffer was too small and the rest is lost.
+    pub is_truncated: bool,
+}
+
+/// The arrays for one batch, kept between calls.
+pub struct Messages {
+    addresses: Box<[SockAddr; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        let unspecified = || SockAddr::from(SocketAddr::from(([0, 0, 0, 0], 0)));
+        Messages {
+            addresses: Box::new(std::array::from_fn(|_| unspecified())),
+            controls: Box::new([Control::EMPTY; BATCH]),
+        }
+    }
+}
+
+impl Messages {
+    /// Sends up to [`BATCH`] datagrams; returns how many the kernel took, at least one.
+    ///
+    /// An error is about the first datagram and nothing was sent.
+    pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+        let count = datagrams.len().min(BATCH);
+        // SAFETY: all-zero is a valid `iovec` and `mmsghdr`: null pointers and zero lengths.
+        let (mut slices, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+            unsafe { (mem::zeroed(), mem::zeroed()) };
+        for (index, datagram) in datagrams[..count].iter().enumerate() {
+            self.addresses[index] = SockAddr::from(datagram.to);
+            let facts = Facts {
+                traffic_class: datagram.traffic_class,
+                segment_size: datagram.segment_size,
+            };
+            let control = &mut self.controls[index];
+            let control_length = control.write(datagram.to.is_ipv6(), facts);
+            slices[index] = libc::iovec {
+                iov_base: datagram.bytes.as_ptr().cast_mut().cast(),
+                iov_len: datagram.bytes.len(),
+            };
+            let header = &mut headers[index].msg_hdr;
+            header.msg_name = self.addresses[index].as_ptr().cast_mut().cast();
+            header.msg_namelen = self.addresses[index].len();
+            header.msg_iov = &raw mut slices[index];
+            header.msg_iovlen = 1;
+            header.msg_controllen = control_length;
+            if control_length > 0 {
+                header.msg_control = control.as_mut_ptr();
+            }
+        }
+        // SAFETY: the first `count` headers point to addresses, payloads and control data that live, and
+        // whose lengths were just set, until the call returns; the kernel only reads through them.
+        let sent = unsafe {
+            let fd = socket.as_fd().as_raw_fd();
+            libc::sendmmsg(fd, headers.as_mut_ptr(), count as libc::c_uint, 0)
+        };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Receives up to one datagram for each of the first [`BATCH`] buffers, in order, and tells `each` of it.
+    ///
+    /// `WouldBlock` when there is none.
+    pub fn receive(
+        &mut self,
+        socket: &Socket,
+        buffers: &mut [&mut [u8]],
+        mut each: impl FnMut(usize, Received),
+    ) -> io::Result<usize> {
+        let count = buffers.len().min(BATCH);
+        // SAFETY: all-zero is a valid `iovec` and `mmsghdr`: null pointers and zero lengths.
+        let (mut slices, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+            unsafe { (mem::zeroed(), mem::zeroed()) };
+        let mut addresses: [SockAddrStorage; BATCH] =
+            std::array::from_fn(|_| SockAddrStorage::zeroed());
+        for (index, buffer) in buffers[..count].iter_mut().enumerate() {
+            slices[index] = libc::iovec {
+                iov_base: buffer.as_mut_ptr().cast(),
+                iov_len: buffer.len(),
+            };
+            let header = &mut headers[index].msg_hdr;
+            header.msg_name = (&raw mut addresses[index]).cast();
+            header.msg_namelen = addresses[index].size_of();
+            header.msg_iov = &raw mut slices[index];
+            header.msg_iovlen = 1;
+            header.msg_control = self.controls[index].as_mut_ptr();
+            header.msg_controllen = Control::capacity();
+        }
+        // SAFETY: the first `count` headers point to storage of ours that lives until the call returns, of
+        // the lengths given, each exclusively; no timeout is passed.
+        let received = unsafe {
+            let fd = socket.as_fd().as_raw_fd();
+            libc::recvmmsg(
+                fd,
+                headers.as_mut_ptr(),
+                count as libc::c_uint,
+                0,
+                ptr::null_mut(),
+            )
+        };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        for (index, (header, address)) in headers.iter().zip(addresses).take(received).enumerate() {
+            let facts = self.controls[index].read(header.msg_hdr.msg_controllen);
+            // SAFETY: the kernel wrote an address of `msg_namelen` bytes into the zeroed storage.
+            let address = unsafe { SockAddr::new(address, header.msg_hdr.msg_namelen) };
+            each(
+                index,
+                Received {
+                    length: header.msg_len as usize,
+                    from: address.as_socket(),
+                    traffic_class: facts.traffic_class,
+                    segment_size: facts.segment_size,
+                    is_truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+                },
+            );
+        }
+        Ok(received)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::IpAddr;
+
+    use super::*;
+
+    /// Sends `payloads` in one call over the loopback of the family, and checks that they arrive in order
+    /// with their sender and traffic class.
+    fn check(loopback: &str, payloads: &[&[u8]], traffic_class: u8) {
+        let ip: IpAddr = loopback.parse().expect("address");
+        let receiver = Socket::receiver(SocketAddr::new(ip, 0)).expect("receiver");
+        let sender = Socket::sender(ip).expect("sender");
+        let to = receiver.local_address().expect("address");
+        let datagrams: Vec<_> = payloads
+            .iter()
+            .map(|bytes| Outgoing {
+                to,
+                traffic_class,
+                segment_size: None,
+                bytes,
+            })
+            .collect();
+        let mut messages = Messages::default();
+        assert_eq!(
+            messages.send(&sender, &datagrams).expect("send"),
+            payloads.len()
+        );
+
+        let mut storage = vec![[0; 2048]; payloads.len() + 1];
+        let mut buffers: Vec<_> = storage.iter_mut().map(<[u8; 2048]>::as_mut_slice).collect();
+        let mut facts = Vec::new();
+        let count = messages.receive(&receiver, &mut buffers, |_, received| facts.push(received));
+        assert_eq!(count.expect("receive"), payloads.len());
+        for ((payload, facts), bytes) in payloads.iter().zip(&facts).zip(&storage) {
+            assert_eq!(*payload, &bytes[..facts.length]);
+            assert_eq!(facts.from, Some(sender.local_address().expect("address")));
+            assert_eq!(facts.traffic_class, traffic_class);
+            assert!(!facts.is_truncated && facts.segment_size.is_none());
+        }
+    }
+
+    #[test]
+    fn a_batch_arrives_in_order_with_sender_and_traffic_class_over_either_family() {
+        for loopback in ["127.0.0.1", "::1"] {
+            check(loopback, &[b"one", b"", b"three"], 0);
+            check(loopback, &[b"marked"], 2);
+        }
+    }
+
+    #[test]
+    fn an_empty_socket_would_block_and_a_short_buffer_is_reported() {
+        let receiver = Socket::receiver(([127, 0, 0, 1], 0).into()).expect("receiver");
+        let sender = Socket::sender([127, 0, 0, 1].into()).expect("sender");
+        let mut messages = Messages::default();
+        let mut small = [0; 4];
+        let empty = messages.receive(&receiver, &mut [&mut small], |_, _| {
+            panic!("nothing was sent")
+        });
+        assert_eq!(
+            empty.map_err(|error| error.kind()),
+            Err(ErrorKind::WouldBlock)
+        );
+
+        let to = receiver.local_address().expect("address");
+        let datagram = Outgoing {
+            to,
+            traffic_class: 0,
+            segment_size: None,
+            bytes: b"too long",
+        };
+        messages.send(&sender, &[datagram]).expect("send");
+        let mut is_truncated = false;
+        messages
+            .receive(&receiver, &mut [&mut small], |_, received| {
+                is_truncated = received.is_truncated
+            })
+            .expect("receive");
+        assert!(is_truncated);
+    }
+
+    #[test]
+    fn a_segmented_send_arrives_as_datagrams_of_that_size() {
+        let receiver = Socket::receiver(([127, 0, 0, 1], 0).into()).expect("receiver");
+        let sender = Socket::sender([127, 0, 0, 1].into()).expect("sender");
+        let to = receiver.local_address().expect("address");
+        let bytes: Vec<u8> = (0..250).collect();
+        let datagram = Outgoing {
+            to,
+            traffic_class: 0,
+            segment_size: Some(100),
+            bytes: &bytes,
+        };
+        let mut messages = Messages::default();
+        messages.send(&sender, &[datagram]).expect("send");
+        let mut storage = [[0; 128]; 4];
+        let mut buffers: Vec<_> = storage.iter_mut().map(<[u8; 128]>::as_mut_slice).collect();
+        let mut lengths = Vec::new();
+        messages
+            .receive(&receiver, &mut buffers, |_, received| {
+                lengths.push(received.length)
+            })
+            .expect("receive");
+        assert_eq!(lengths, [100, 100, 50]);
+    }
+}
