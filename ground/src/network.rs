@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::sys::socket::SockaddrStorage;
 
 use crate::namespace::Namespace;
 use crate::process::Daemon;
-use crate::{link, programs, sandbox};
+use crate::{link, probe, programs, sandbox};
 
 /// How long a daemon may take to say that it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -231,6 +233,45 @@ impl Network {
         self.vsctl(&["--timeout", COMMAND_LIMIT_SECONDS, "--wait=hv", "sync"])
             .map(drop)
     }
+}
+
+impl Pod {
+    /// The addresses of the pod's interface, link-local ones left out.
+    pub fn addresses(&self) -> Result<Vec<IpAddr>> {
+        let entries: Vec<_> = self.namespace.run(|| getifaddrs().map(Iterator::collect))?;
+        Ok(entries
+            .into_iter()
+            .filter(|entry: &InterfaceAddress| entry.interface_name == self.interface)
+            .filter_map(|entry| ip_of(&entry.address?))
+            .filter(|ip| !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()))
+            .collect())
+    }
+
+    /// The pod's first IPv4 address.
+    pub fn v4(&self) -> Result<IpAddr> {
+        self.first("IPv4", IpAddr::is_ipv4)
+    }
+
+    /// The pod's first IPv6 address that is not link-local.
+    pub fn v6(&self) -> Result<IpAddr> {
+        self.first("IPv6", IpAddr::is_ipv6)
+    }
+
+    fn first(&self, family: &str, accept: fn(&IpAddr) -> bool) -> Result<IpAddr> {
+        let found = self.addresses()?.into_iter().find(accept);
+        found.with_context(|| format!("the pod at {} has no {family} address", self.port))
+    }
+
+    /// Whether another address answers an echo request from here in a few seconds.
+    pub fn reaches(&self, to: IpAddr) -> Result<bool> {
+        self.namespace
+            .run(|| probe::reaches(to, Duration::from_secs(5)))
+    }
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
 }
 
 impl Node {

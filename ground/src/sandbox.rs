@@ -5,11 +5,10 @@
 //! the new process namespace: when that one ends, however it ends, the kernel ends all the others, and
 //! interfaces, mounts and the private `/run` vanish with them.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
@@ -31,25 +30,15 @@ pub fn is_inside() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
-/// Moves this process into a fresh sandbox and runs `program` there to its end.
+/// Moves this process into a fresh sandbox and prepares `program` to be started there.
 ///
-/// The calling process must have only one thread, and is of no other use afterwards.
-pub fn wrap(program: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<ExitStatus> {
-    let mut child = spawn(program, arguments)?;
-    child
-        .wait()
-        .with_context(|| format!("cannot wait for {}", program.display()))
-}
-
-/// As [`wrap`], but returns while the program runs. It dies with this process unless it asks not to
-/// (see [`outlive_parent`]).
-pub fn spawn(program: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<std::process::Child> {
+/// The calling process must have only one thread, and may start nothing but this one program afterwards.
+/// The program dies with this process unless it asks not to (see [`outlive_parent`]).
+pub fn wrap(program: &Path) -> Result<Command> {
     enter()?;
-    Command::new(program)
-        .args(arguments)
-        .env(MARK, "1")
-        .spawn()
-        .with_context(|| format!("cannot start {}", program.display()))
+    let mut command = Command::new(program);
+    command.env(MARK, "1");
+    Ok(command)
 }
 
 /// Unshares everything; a privileged process that may not make user namespaces does without one.

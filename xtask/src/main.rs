@@ -12,8 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo ci              prove the tree: format, lints, documentation, every test
        cargo demo            build, start two nodes, run traffic, tidy up
-       cargo demo -- --keep  the same, but leave the network up to play with
-       cargo demo -- --stop  stop one that was left up";
+       cargo demo -- --keep  the same, but leave the network up to play with";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -9,12 +9,13 @@ fn main() -> ExitCode {
         eprintln!("usage: sandbox PROGRAM [ARGUMENT]...");
         return ExitCode::FAILURE;
     };
-    let arguments: Vec<_> = arguments.collect();
-    match ground::sandbox::wrap(Path::new(&program), &arguments) {
+    let status = ground::sandbox::wrap(Path::new(&program))
+        .and_then(|mut command| Ok(command.args(arguments).status()?));
+    match status {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}: {error:#}", program.display());
             ExitCode::FAILURE
         }
     }
