@@ -9,7 +9,6 @@
 //! through the rows in order. They are random; where a client numbers them instead, everything still holds,
 //! only that one shard is copied as a whole.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -52,7 +51,7 @@ impl<K: Spread, V: Clone> CowMap<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.shards[usize::from(key.shard())].get(key.borrow())
+        self.shards[usize::from(key.shard())].get(key)
     }
 
     /// Adds or replaces, and returns what was there.
@@ -75,5 +74,15 @@ impl<K: Spread, V: Clone> CowMap<K, V> {
     /// All entries; in the order of the keys where these are row identities.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> + Clone {
         self.shards.iter().flat_map(|shard| shard.iter())
+    }
+
+    /// The keys whose values may differ between the two maps: those of the shards that are not shared.
+    pub(crate) fn candidates<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a K> {
+        let pairs = self.shards.iter().zip(&other.shards);
+        let apart = pairs.filter(|(left, right)| !Arc::ptr_eq(left, right));
+        apart.flat_map(|(left, right)| {
+            let only_right = right.keys().filter(|key| !left.contains_key(*key));
+            left.keys().chain(only_right)
+        })
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::cow::{CowMap, Spread};
 use crate::datum::Datum;
+use crate::operation::{Changes, RowChange};
 use crate::schema::{ColumnSchema, TableSchema};
 use crate::table::{Id, Row, Table};
 use crate::{nb, sb};
@@ -162,6 +163,34 @@ impl Database {
             database: self,
             table: PhantomData,
         }
+    }
+
+    /// What changed between an older revision of this database and this one. It costs as much as the parts
+    /// that the two do not share.
+    pub fn changes_since(&self, older: &Self) -> Changes {
+        let mut changes = Changes {
+            revision: self.revision,
+            ..Changes::default()
+        };
+        for (new, old) in self.tables.iter().zip(&older.tables) {
+            if Arc::ptr_eq(new, old) {
+                continue;
+            }
+            let uuids = new.rows.candidates(&old.rows);
+            let row_changes = uuids.filter_map(|uuid| {
+                let (old, new) = (old.rows.get(uuid), new.rows.get(uuid));
+                (old != new).then(|| RowChange {
+                    uuid: *uuid,
+                    old: old.cloned(),
+                    new: new.cloned(),
+                })
+            });
+            let row_changes: Vec<_> = row_changes.collect();
+            if !row_changes.is_empty() {
+                changes.tables.insert(new.schema.name, row_changes);
+            }
+        }
+        changes
     }
 
     /// The position of a table.
