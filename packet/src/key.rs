@@ -17,6 +17,7 @@ use crate::header::icmp_type;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FlowKey {
+    /// The low half of the ingress number.
     ingress: u32,
     eth_src: Mac,
     eth_dst: Mac,
@@ -34,7 +35,8 @@ pub struct FlowKey {
     transport_src: u16,
     /// Destination port, or ICMP identifier.
     transport_dst: u16,
-    reserved_word: u32,
+    /// The high half of the ingress number.
+    ingress_high: u32,
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 64);
@@ -52,12 +54,12 @@ mod bit {
 }
 
 impl FlowKey {
-    /// The key of a packet that enters at `ingress`, the caller's number for the port.
+    /// The key of a packet that enters at `ingress`, the caller's number for the port or tunnel.
     ///
     /// `None` for ARP, RARP and neighbour discovery: verdicts on them are never cached.
-    pub fn of(ingress: u32, flow: &Flow) -> Option<FlowKey> {
+    pub fn of(ingress: u64, flow: &Flow) -> Option<FlowKey> {
         let mut key = FlowKey {
-            ingress,
+            ingress: ingress as u32,
             eth_src: flow.eth_src,
             eth_dst: flow.eth_dst,
             vlan: flow.vlan.map_or(0, |tag| tag.control() | VLAN_PRESENT),
@@ -70,13 +72,18 @@ impl FlowKey {
             reserved: 0,
             transport_src: 0,
             transport_dst: 0,
-            reserved_word: 0,
+            ingress_high: (ingress >> 32) as u32,
         };
         match &flow.network {
             Network::Other => Some(key),
             Network::Arp(_) => None,
             Network::Ip(ip) => key.set_ip(ip).then_some(key),
         }
+    }
+
+    /// The number of the port or tunnel where the packet entered.
+    pub fn ingress(&self) -> u64 {
+        u64::from(self.ingress_high) << 32 | u64::from(self.ingress)
     }
 
     /// The key as eight machine words, for hashing.

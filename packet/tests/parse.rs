@@ -397,6 +397,8 @@ proptest! {
         let (varied, _) = parse(&build(None, addresses, ttl, &above, &vec![0; length])).unwrap();
         prop_assert_eq!(FlowKey::of(1, &varied), Some(key));
         prop_assert_ne!(FlowKey::of(2, &flow), Some(key));
+        prop_assert_ne!(FlowKey::of(1 << 32 | 1, &flow), Some(key));
+        prop_assert_eq!(FlowKey::of(1 << 54 | 1, &flow).unwrap().ingress(), 1 << 54 | 1);
         let tagged = parse(&build(Some(0), addresses, 64, &above, &[])).unwrap().0;
         prop_assert_ne!(FlowKey::of(1, &tagged), Some(key));
         let other = match above {
