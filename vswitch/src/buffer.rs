@@ -128,8 +128,8 @@ impl Pool {
     /// An empty packet with room for `length` bytes; `None` when no buffer of that size is free.
     pub fn take(&mut self, length: usize) -> Option<Packet> {
         let mut packet = match length {
-            0..=SMALL => self.small.pop(),
-            ..=LARGE => self.large.pop(),
+            _ if length <= SMALL => self.small.pop(),
+            _ if length <= LARGE => self.large.pop(),
             _ => None,
         }?;
         packet.set_len(0);

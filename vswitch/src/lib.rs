@@ -1,4 +1,5 @@
 //! weft: vswitch.
 
 pub mod buffer;
+pub mod connection;
 pub mod sys;

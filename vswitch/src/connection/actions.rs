@@ -1,0 +1,143 @@
+//! Interned actions: equal ones are kept once and counted.
+//!
+//! Reading is one load. Interning and releasing take a lock; both belong to the way of a flow's first and
+//! last packet.
+#![expect(
+    unsafe_code,
+    reason = "a reader borrows an action for its turn, which no lock or count guards"
+)]
+
+use std::hash::{BuildHasher, Hash};
+use std::ptr;
+
+use hashbrown::HashTable;
+
+use super::sync::{AtomicPtr, HasherSeed, Mutex, Ordering};
+
+/// Names an interned action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionId(pub(super) u32);
+
+/// All interned actions, at most as many as there are places.
+pub(super) struct Actions<A> {
+    places: Box<[AtomicPtr<A>]>,
+    index: Mutex<Index>,
+    hasher: HasherSeed,
+}
+
+/// What only interning and releasing need.
+struct Index {
+    by_value: HashTable<u32>,
+    references: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl<A: Hash + Eq> Actions<A> {
+    pub(super) fn new(capacity: u32) -> Actions<A> {
+        Actions {
+            places: (0..capacity)
+                .map(|_| AtomicPtr::new(ptr::null_mut()))
+                .collect(),
+            index: Mutex::new(Index {
+                by_value: HashTable::new(),
+                references: Vec::new(),
+                free: Vec::new(),
+            }),
+            hasher: HasherSeed::default(),
+        }
+    }
+
+    /// One more reference to the action that equals `action`; `None` when every place is taken.
+    pub(super) fn intern(&self, action: A) -> Option<ActionId> {
+        let hash = self.hasher.hash_one(&action);
+        let mut index = self.lock();
+        let found = index
+            .by_value
+            .find(hash, |place| self.under_lock(*place) == Some(&action));
+        if let Some(&place) = found {
+            index.references[place as usize] += 1;
+            return Some(ActionId(place));
+        }
+        let place = match index.free.pop() {
+            Some(place) => place,
+            None if index.references.len() < self.places.len() => {
+                index.references.push(0);
+                index.references.len() as u32 - 1
+            }
+            None => return None,
+        };
+        index.references[place as usize] = 1;
+        let pointer = Box::into_raw(Box::new(action));
+        self.places[place as usize].store(pointer, Ordering::Release);
+        index.by_value.insert_unique(hash, place, |place| {
+            self.under_lock(*place)
+                .map_or(0, |action| self.hasher.hash_one(action))
+        });
+        Some(ActionId(place))
+    }
+
+    /// One reference less. The caller held it, and no turn is left that might read the action through it.
+    pub(super) fn release(&self, id: ActionId) {
+        let mut index = self.lock();
+        let references = &mut index.references[id.0 as usize];
+        *references -= 1;
+        if *references > 0 {
+            return;
+        }
+        let Some(action) = self.under_lock(id.0) else {
+            return;
+        };
+        let hash = self.hasher.hash_one(action);
+        if let Ok(entry) = index.by_value.find_entry(hash, |place| *place == id.0) {
+            entry.remove();
+        }
+        index.free.push(id.0);
+        let pointer = self.places[id.0 as usize].swap(ptr::null_mut(), Ordering::AcqRel);
+        drop(index);
+        // SAFETY: the pointer came from `Box::into_raw` in `intern` and was taken out of its place by the
+        // swap, once. No reader has it: the last entry that referred to it is out of sight.
+        drop(unsafe { Box::from_raw(pointer) });
+    }
+
+    /// The action; `None` for a place that is empty.
+    ///
+    /// # Safety
+    /// For as long as the reference is used the caller must be in a turn in which it found an entry that
+    /// holds `id`, or hold a reference itself.
+    pub(super) unsafe fn get(&self, id: ActionId) -> Option<&A> {
+        let pointer = self.places.get(id.0 as usize)?.load(Ordering::Acquire);
+        // SAFETY: a pointer in a place is null or from `Box::into_raw`. It is freed by the release of the last
+        // reference only, which the caller's promise excludes until it is done.
+        unsafe { pointer.as_ref() }
+    }
+
+    /// The action in a place that cannot be released now, because the caller holds the lock.
+    fn under_lock(&self, place: u32) -> Option<&A> {
+        // SAFETY: only `release` frees actions, and it needs the lock that the caller holds.
+        unsafe { self.get(ActionId(place)) }
+    }
+
+    fn lock(&self) -> impl std::ops::DerefMut<Target = Index> + '_ {
+        // A thread that panicked here left a count too high at worst, which only keeps an action longer.
+        self.index
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Distinct actions now.
+    pub(super) fn len(&self) -> usize {
+        self.lock().by_value.len()
+    }
+}
+
+impl<A> Drop for Actions<A> {
+    fn drop(&mut self) {
+        for place in &self.places {
+            let pointer = place.swap(ptr::null_mut(), Ordering::Acquire);
+            if !pointer.is_null() {
+                // SAFETY: from `Box::into_raw` in `intern`, and `&mut self` says that nobody reads it.
+                drop(unsafe { Box::from_raw(pointer) });
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The connection table: what has been decided for each flow, shared by all workers without locks.
+//!
+//! # Why
+//!
+//! The first packet of a flow runs the whole logical pipeline; each later one should cost a single probe. One
+//! exact-match table does that, and no cache of wildcards stands before it: there is no set of masks that one
+//! tenant could make grow, so the cost of a probe is the same under attack. Flows come back on other
+//! workers than they went out on (NAT, replies, fragments), so the table is shared; which worker asks is
+//! a matter of speed only.
+//!
+//! # What
+//!
+//! - **Buckets** ([`table`]): a cache line of eight slots, each one word of tag (32 bits of the hash) and entry
+//!   number. A key has two buckets. Entries never move, so a slot changes only between empty and one
+//!   entry, by one compare-and-swap.
+//! - **Entries**: a fixed arena of 128 bytes each. The key, the action and what it was made of are written
+//!   before the entry is published in a slot and never again; what changes (last use, counters, the snapshot it
+//!   was last found valid for) are single words of which each value is true by itself.
+//! - **Actions** ([`actions`]): the verdicts, interned: flows that are treated alike share one. An entry holds
+//!   one reference.
+//! - **Quiescence** ([`quiescence`]): a worker looks at entries only within a turn (a batch). An entry taken out of
+//!   its slot waits until every turn that might have seen it is over; then its action is released
+//!   and the entry is free again.
+//!
+//! # Invariants
+//!
+//! 1. A reader that found an entry within its turn may use it, and its action, until the turn ends.
+//! 2. At rest a key stands in at most one slot. Two workers that insert one key at once both look again
+//!    afterwards, and whoever sees both removes the one in the later slot.
+//! 3. A remembered verdict is used only if the sum of the generations it depends on is that of the reader's own
+//!    snapshot. Flushing the table therefore changes no verdict, it only makes packets dearer.
+//! 4. Nothing grows: when entries, slots, actions or the list of entries that wait are used up, the flow is
+//!    not remembered, which is counted. A full table makes room by forgetting flows that have been idle for
+//!    [`IDLE_EVICTION_MS`], a bounded number at each try; a busy flow is never evicted by a new one.
+//!
+//! # Cost
+//!
+//! A hit reads one or two cache lines of slots and two of the entry, and writes one. 141 bytes for each entry
+//! of capacity, measured in a test. Only a miss takes a lock (to intern the action), for a few instructions.
+
+mod actions;
+mod quiescence;
+mod sync;
+mod table;
+
+pub use actions::ActionId;
+pub use table::{
+    Connection, ConnectionTable, Fresh, Key, Member, NotRemembered, TableCounts, Turn,
+};
+
+/// A flow may be evicted for a new one when it has been idle for so long, in milliseconds.
+pub const IDLE_EVICTION_MS: u64 = 5_000;
+/// A flow is forgotten when it has been idle for so long, in milliseconds.
+pub const IDLE_EXPIRY_MS: u64 = 60_000;
