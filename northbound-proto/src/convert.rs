@@ -17,5 +17,5 @@ pub use change::{change_to_wire, chunk_changes, chunk_rows};
 pub use datum::{datum_from_wire, datum_to_wire};
 pub use error::WireError;
 pub use operation::{operation_from_wire, operation_to_wire, operations_from_wire};
-pub use row::{columns_from_wire, columns_to_wire, row_from_wire, row_to_wire};
+pub use row::{columns_from_wire, columns_to_wire, row_from_wire, row_size_bound, row_to_wire};
 pub use transaction_error::{transaction_error_from_wire, transaction_error_to_wire};

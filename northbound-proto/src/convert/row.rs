@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use model::operation::NamedColumns;
-use model::{Row, TableSchema};
+use model::{Atom, Row, TableSchema};
 use uuid::Uuid;
 
 use super::{WireError, datum_from_wire, datum_to_wire, uuid_from_wire, uuid_to_wire};
@@ -64,6 +64,22 @@ pub fn columns_from_wire(row: Option<wire::Row>) -> Result<(Uuid, NamedColumns),
         named.push((column.name, datum));
     }
     Ok((identity(&uuid)?, named))
+}
+
+/// No less than the bytes that a row takes on the wire, without encoding it.
+pub fn row_size_bound(row: &Row) -> usize {
+    /// Tags and lengths of an atom inside of its pair, datum, column and row.
+    const ATOM_OVERHEAD_BYTES: usize = 16;
+    /// A column's name, and the tags and lengths around its values.
+    const COLUMN_OVERHEAD_BYTES: usize = 64;
+    let atom_bytes = |atom: &Atom| match atom {
+        Atom::String(text) => text.len() + ATOM_OVERHEAD_BYTES,
+        Atom::Uuid(_) => 16 + ATOM_OVERHEAD_BYTES,
+        Atom::Integer(_) | Atom::Real(_) | Atom::Boolean(_) => 10 + ATOM_OVERHEAD_BYTES,
+    };
+    let columns = row.columns.iter();
+    let bytes = columns.map(|d| d.atoms().map(atom_bytes).sum::<usize>() + COLUMN_OVERHEAD_BYTES);
+    bytes.sum::<usize>() + COLUMN_OVERHEAD_BYTES
 }
 
 fn identity(bytes: &Bytes) -> Result<Uuid, WireError> {
