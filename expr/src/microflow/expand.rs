@@ -1,0 +1,204 @@
+//! From a [`Match`] to constraints on fields: predicates and prerequisites are written out, and `!` is
+//! pushed down to the comparisons.
+
+use crate::symbols::Meaning;
+use crate::{Bits, Diagnostic, Element, Field, Match, PortField, Relation, Span, Test};
+
+/// What must hold.
+#[derive(Clone, Debug)]
+pub(super) enum Constraint {
+    All(Vec<Constraint>),
+    /// At least one must hold. None of none does.
+    Any(Vec<Constraint>, Span),
+    /// The bits of a field under the mask have this value.
+    Bits {
+        field: Field,
+        value: u128,
+        mask: u128,
+        span: Span,
+    },
+    /// Some bits of a field compare otherwise: not equal under a mask, or in some order.
+    Compare {
+        field: Field,
+        bits: Bits,
+        relation: Relation,
+        value: u128,
+        mask: u128,
+        span: Span,
+    },
+    /// A port field holds this name, or another.
+    Port {
+        field: PortField,
+        name: String,
+        is_equal: bool,
+        span: Span,
+    },
+}
+
+/// Writes out an expression. Address sets and port groups describe no single packet.
+pub(super) fn expand(expression: &Match) -> Result<Constraint, Diagnostic> {
+    expand_as(expression, true)
+}
+
+fn expand_as(expression: &Match, wanted: bool) -> Result<Constraint, Diagnostic> {
+    let each = |operands: &[Match]| {
+        operands
+            .iter()
+            .map(|operand| expand_as(operand, wanted))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(match expression {
+        Match::Constant(value) => boolean(*value == wanted, Span::default()),
+        // Whatever is asked of a node is true: a microflow is traced on all of them.
+        Match::Resident(_) => boolean(wanted, Span::default()),
+        Match::Not(inner) => expand_as(inner, !wanted)?,
+        Match::All(operands) | Match::Any(operands) => {
+            let constraints = each(operands)?;
+            if matches!(expression, Match::All(_)) == wanted {
+                Constraint::All(constraints)
+            } else {
+                let span = span(expression);
+                Constraint::Any(constraints, span)
+            }
+        }
+        Match::Test(test) => expand_test(test, wanted)?,
+    })
+}
+
+fn boolean(value: bool, span: Span) -> Constraint {
+    if value {
+        Constraint::All(Vec::new())
+    } else {
+        Constraint::Any(Vec::new(), span)
+    }
+}
+
+/// From the first test of an expression to the last.
+fn span(expression: &Match) -> Span {
+    match expression {
+        Match::Test(test) => test.span,
+        Match::Not(inner) => span(inner),
+        Match::Constant(_) | Match::Resident(_) => Span::default(),
+        Match::All(operands) | Match::Any(operands) => match operands.as_slice() {
+            [first, .., last] => span(first).to(span(last)),
+            _ => Span::default(),
+        },
+    }
+}
+
+fn expand_test(test: &Test, wanted: bool) -> Result<Constraint, Diagnostic> {
+    let symbol = test.symbol.symbol();
+    let relation = if wanted {
+        test.relation
+    } else {
+        test.relation.negated()
+    };
+    let compared = test
+        .elements
+        .iter()
+        .map(|element| expand_element(test, relation, element))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut constraints = match &symbol.prerequisites {
+        Some(needed) => vec![relocate(expand_as(needed, true)?, test.span)],
+        None => Vec::new(),
+    };
+    constraints.push(match relation {
+        Relation::Unequal => Constraint::All(compared),
+        _ => Constraint::Any(compared, test.span),
+    });
+    Ok(Constraint::All(constraints))
+}
+
+fn expand_element(
+    test: &Test,
+    relation: Relation,
+    element: &Element,
+) -> Result<Constraint, Diagnostic> {
+    let symbol = test.symbol.symbol();
+    let is_equal = relation == Relation::Equal;
+    let span = test.span;
+    match (&symbol.meaning, element) {
+        (Meaning::Port(field), Element::Text(name)) => Ok(Constraint::Port {
+            field: *field,
+            name: name.clone(),
+            is_equal,
+            span,
+        }),
+        (Meaning::Predicate(expansion), Element::Integer(constant)) => {
+            let is_one = constant.value & 1 == 1;
+            Ok(relocate(expand_as(expansion, is_one == is_equal)?, span))
+        }
+        (Meaning::Field(field, part), Element::Integer(constant)) => {
+            let bits = test.bits.unwrap_or(Bits { low: 0, high: 0 });
+            let low = part.low + bits.low;
+            let bits = Bits {
+                low,
+                high: low + bits.width() - 1,
+            };
+            let mask = constant.mask.unwrap_or(bits.ones());
+            Ok(compare(
+                *field,
+                bits,
+                relation,
+                constant.value & mask,
+                mask,
+                span,
+            ))
+        }
+        _ => {
+            let message = format!("{element} names a set, but a microflow is one packet");
+            Err(Diagnostic::new(span, message).help("write the one value that the packet has"))
+        }
+    }
+}
+
+/// A comparison of bits with a value and a mask that count from the first of those bits.
+fn compare(
+    field: Field,
+    bits: Bits,
+    relation: Relation,
+    value: u128,
+    mask: u128,
+    span: Span,
+) -> Constraint {
+    let (in_field, field_mask) = (value << bits.low, mask << bits.low);
+    match relation {
+        Relation::Equal => Constraint::Bits {
+            field,
+            value: in_field,
+            mask: field_mask,
+            span,
+        },
+        Relation::Unequal if mask.count_ones() == 1 => Constraint::Bits {
+            field,
+            value: in_field ^ field_mask,
+            mask: field_mask,
+            span,
+        },
+        relation => Constraint::Compare {
+            field,
+            bits,
+            relation,
+            value,
+            mask,
+            span,
+        },
+    }
+}
+
+/// The same constraint, said to stand where the symbol that implies it stands.
+fn relocate(constraint: Constraint, at: Span) -> Constraint {
+    let all = |inner: Vec<Constraint>| inner.into_iter().map(|one| relocate(one, at)).collect();
+    let mut constraint = constraint;
+    match &mut constraint {
+        Constraint::All(inner) => *inner = all(std::mem::take(inner)),
+        Constraint::Any(inner, span) => {
+            *inner = all(std::mem::take(inner));
+            *span = at;
+        }
+        Constraint::Bits { span, .. }
+        | Constraint::Compare { span, .. }
+        | Constraint::Port { span, .. } => *span = at,
+    }
+    constraint
+}
