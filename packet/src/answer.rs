@@ -18,7 +18,9 @@ use crate::flow::{Ip, Network};
 pub use arp::{arp_reply, arp_request, gratuitous_arp};
 pub use discovery::{neighbor_advertisement, neighbor_solicitation, unsolicited_advertisement};
 pub use echo::echo_reply;
-pub use icmp_error::{ErrorSource, IcmpError, icmp_error};
+pub use icmp_error::{
+    ErrorSource, ICMP_ERROR_LENGTH, IcmpError, MAX_ERROR_LENGTH, MAX_V6_ERROR_LENGTH, icmp_error,
+};
 pub use reset::tcp_reset;
 
 /// TTL of an answer, and what neighbour discovery demands (RFC 4861 section 7.1).

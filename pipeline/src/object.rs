@@ -117,6 +117,14 @@ pub struct PortRef {
     pub port: PortKey,
 }
 
+impl PortRef {
+    /// The least of all port references.
+    pub(crate) const LEAST: PortRef = PortRef {
+        datapath: DatapathKey(1),
+        port: PortKey(1),
+    };
+}
+
 /// The multicast groups every logical switch has, with OVN's tunnel keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
@@ -126,7 +134,7 @@ pub enum MulticastGroup {
     /// Every enabled port whose addresses include `unknown` (`_MC_unknown`).
     Unknown = 32769,
     /// Every enabled port that is no router port (`_MC_flood_l2`).
-    FloodL2 = 32773,
+    FloodL2 = 32772,
 }
 
 impl MulticastGroup {
@@ -347,6 +355,22 @@ pub struct RouterPort {
     pub gateway_mtu: Option<u16>,
     /// `options:route_table`: the table its packets are routed by. Empty is the main one.
     pub route_table: String,
+}
+
+impl RouterPort {
+    /// All its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let ipv4 = self.ipv4.iter().map(|net| IpAddr::V4(net.addr()));
+        ipv4.chain(self.ipv6.iter().map(|net| IpAddr::V6(net.addr())))
+    }
+
+    /// True if `ip` is in one of its networks.
+    pub fn is_on_link(&self, ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(ip) => self.ipv4.iter().any(|net| net.contains(&ip)),
+            IpAddr::V6(ip) => self.ipv6.iter().any(|net| net.contains(&ip)),
+        }
+    }
 }
 
 /// Which route of a router: its table, what it matches and, where several routes match the same, its origin.

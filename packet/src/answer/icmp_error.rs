@@ -12,11 +12,11 @@ use crate::header::{IPV4_LENGTH, IPV6_LENGTH, Icmp, icmp_type};
 use crate::{Flow, Layout, Mac, checksum};
 
 /// The longest IPv4 packet that carries an error (RFC 1812 section 4.3.2.3).
-const MAX_ERROR_LENGTH: usize = 576;
+pub const MAX_ERROR_LENGTH: usize = 576;
 /// The longest IPv6 packet that carries an error: the least IPv6 MTU (RFC 4443 section 2.4 c).
-const MAX_V6_ERROR_LENGTH: usize = 1280;
+pub const MAX_V6_ERROR_LENGTH: usize = 1280;
 /// Bytes of an error message before the packet it quotes.
-const ICMP_ERROR_LENGTH: usize = 8;
+pub const ICMP_ERROR_LENGTH: usize = 8;
 
 /// What was wrong with a packet, or with the way it was to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +71,7 @@ impl IcmpError {
     }
 
     /// Type, code and the word after the checksum.
-    fn wire(self, is_ipv6: bool) -> (u8, u8, u32) {
+    pub fn wire(self, is_ipv6: bool) -> (u8, u8, u32) {
         use icmp_type::*;
         match (self, is_ipv6) {
             (Self::TimeExceeded, false) => (TIME_EXCEEDED, 0, 0),
@@ -96,7 +96,7 @@ impl IcmpError {
     }
 
     /// The TTL that OVN gives the error.
-    fn ttl(self) -> u8 {
+    pub fn ttl(self) -> u8 {
         match self {
             Self::TimeExceeded => ANSWER_TTL - 1,
             _ => ANSWER_TTL,

@@ -1,0 +1,94 @@
+//! The difference between two flows, and how to make it true in the bytes.
+
+use packet::flow::{Network, VlanTag};
+use packet::rewrite::{decrement_ttl, pop_vlan, push_vlan, set_eth_dst, set_eth_src};
+use packet::{Flow, Layout, Mac, VLAN_TAG_LENGTH};
+
+/// What to change in a packet. It says nothing about the packet's other fields, so that one rewrite serves
+/// all packets of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// The new source station.
+    pub eth_src: Option<Mac>,
+    /// The new destination station.
+    pub eth_dst: Option<Mac>,
+    /// The new tag: `Some(None)` removes it.
+    pub vlan: Option<Option<VlanTag>>,
+    /// By how much the TTL or hop limit falls.
+    pub ttl_decrement: u8,
+}
+
+/// A tag must be added and the buffer has no room for it before the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room before the frame for a tag")]
+pub struct NoHeadroom;
+
+impl Rewrite {
+    /// What makes `after` of `before`.
+    pub fn between(before: &Flow, after: &Flow) -> Rewrite {
+        Rewrite {
+            eth_src: changed(before.eth_src, after.eth_src),
+            eth_dst: changed(before.eth_dst, after.eth_dst),
+            vlan: changed(before.vlan, after.vlan),
+            ttl_decrement: ttl(before).saturating_sub(ttl(after)),
+        }
+    }
+
+    /// True if there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        *self == Rewrite::default()
+    }
+
+    /// Changes the frame that begins at `start` in `buffer`; returns where it begins now.
+    ///
+    /// Adding a tag takes [`VLAN_TAG_LENGTH`] bytes before `start`. `layout` is that of the frame before the
+    /// change. What the frame is too short for is left alone.
+    pub fn apply(
+        &self,
+        buffer: &mut [u8],
+        start: usize,
+        layout: &Layout,
+    ) -> Result<usize, NoHeadroom> {
+        let Some(frame) = buffer.get_mut(start..) else {
+            return Ok(start);
+        };
+        if let Some(mac) = self.eth_src {
+            set_eth_src(frame, mac);
+        }
+        if let Some(mac) = self.eth_dst {
+            set_eth_dst(frame, mac);
+        }
+        if self.ttl_decrement > 0 {
+            decrement_ttl(frame, *layout, self.ttl_decrement);
+        }
+        match self.vlan {
+            None => Ok(start),
+            Some(tag) => retag(buffer, start, tag),
+        }
+    }
+}
+
+fn changed<T: PartialEq>(before: T, after: T) -> Option<T> {
+    (before != after).then_some(after)
+}
+
+fn ttl(flow: &Flow) -> u8 {
+    match &flow.network {
+        Network::Ip(ip) => ip.ttl,
+        _ => 0,
+    }
+}
+
+/// Makes the frame's tag be `tag`; returns where the frame begins now.
+fn retag(buffer: &mut [u8], start: usize, tag: Option<VlanTag>) -> Result<usize, NoHeadroom> {
+    let untagged = match pop_vlan(&mut buffer[start..]) {
+        true => start + VLAN_TAG_LENGTH,
+        false => start,
+    };
+    let Some(tag) = tag else {
+        return Ok(untagged);
+    };
+    let tagged = untagged.checked_sub(VLAN_TAG_LENGTH).ok_or(NoHeadroom)?;
+    push_vlan(&mut buffer[tagged..], tag);
+    Ok(tagged)
+}

@@ -1,0 +1,111 @@
+//! The stages of the logical pipeline, in the order in which a packet meets them.
+
+use serde::Serialize;
+
+/// One of the four pipelines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Pipeline {
+    /// From a port of a switch to the choice of the port it leaves by; on the sender's node.
+    SwitchIngress,
+    /// Towards one port of a switch; on the receiver's node.
+    SwitchEgress,
+    /// From a port of a router to the choice of the port it leaves by.
+    RouterIngress,
+    /// Towards one port of a router.
+    RouterEgress,
+}
+
+/// Declares the stages once: variant, pipeline, OVN's name, kind of match, what it decides.
+macro_rules! stages {
+    ($($variant:ident $pipeline:ident $name:literal $kind:literal $description:literal;)*) => {
+        /// A stage of the logical pipeline: one table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub enum Stage {
+            $(#[doc = $description] $variant,)*
+        }
+
+        impl Stage {
+            /// All stages, in order.
+            pub const ALL: &[Stage] = &[$(Self::$variant,)*];
+
+            /// OVN's name of the stage.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The pipeline it belongs to.
+            pub const fn pipeline(self) -> Pipeline {
+                match self { $(Self::$variant => Pipeline::$pipeline,)* }
+            }
+
+            /// How its entries are looked up.
+            pub const fn match_kind(self) -> &'static str {
+                match self { $(Self::$variant => $kind,)* }
+            }
+
+            /// What it decides.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description,)* }
+            }
+        }
+    };
+}
+
+stages! {
+    InCheckPortSec SwitchIngress "ls_in_check_port_sec" "exact port, then its rows"
+        "May the sender send this?";
+    InLookupFdb SwitchIngress "ls_in_lookup_fdb" "exact MAC address"
+        "Is the sender's place known, where places are learned?";
+    InPutFdb SwitchIngress "ls_in_put_fdb" "exact port"
+        "Learn the sender's place.";
+    InArpRsp SwitchIngress "ls_in_arp_rsp" "exact IP address"
+        "Answer ARP requests and neighbour solicitations for known addresses.";
+    InL2Lkup SwitchIngress "ls_in_l2_lkup" "exact MAC address"
+        "Choose the port or group that the frame is for.";
+    InL2Unknown SwitchIngress "ls_in_l2_unknown" "learned MAC address"
+        "Choose the port behind which an unknown destination was learned, or all that take unknown ones.";
+    OutCheckPortSec SwitchEgress "ls_out_check_port_sec" "exact port, then its rows"
+        "May the receiver receive this?";
+    InAdmission RouterIngress "lr_in_admission" "exact port and MAC address"
+        "Is the frame for the router?";
+    InLookupNeighbor RouterIngress "lr_in_lookup_neighbor" "exact port and IP address"
+        "Does the sender's claim to an address hold news?";
+    InLearnNeighbor RouterIngress "lr_in_learn_neighbor" "exact port and IP address"
+        "Learn the sender's address.";
+    InIpInput RouterIngress "lr_in_ip_input" "exact IP address"
+        "Drop what may not be routed, answer what is for the router itself.";
+    InIpRouting RouterIngress "lr_in_ip_routing" "longest prefix"
+        "Choose the next hop.";
+    InIpRoutingEcmp RouterIngress "lr_in_ip_routing_ecmp" "hash group"
+        "Choose one of several next hops, the same for all packets of a flow.";
+    InArpResolve RouterIngress "lr_in_arp_resolve" "exact port and IP address"
+        "Find the next hop's MAC address.";
+    InLargerPkts RouterIngress "lr_in_larger_pkts" "exact port, then length"
+        "Say so when the packet is longer than the port's MTU.";
+    InArpRequest RouterIngress "lr_in_arp_request" "unresolved next hop"
+        "Ask for the next hop's MAC address.";
+    OutDelivery RouterEgress "lr_out_delivery" "exact port"
+        "Hand the packet to what the port is joined to.";
+}
+
+impl Stage {
+    /// Its place among the stages of its pipeline, from 0.
+    pub fn index(self) -> usize {
+        let same = |stage: &&Stage| stage.pipeline() == self.pipeline();
+        Self::ALL
+            .iter()
+            .filter(same)
+            .take_while(|stage| **stage != self)
+            .count()
+    }
+}
+
+impl Pipeline {
+    /// `ingress` or `egress`.
+    pub const fn direction(self) -> &'static str {
+        match self {
+            Self::SwitchIngress | Self::RouterIngress => "ingress",
+            Self::SwitchEgress | Self::RouterEgress => "egress",
+        }
+    }
+}

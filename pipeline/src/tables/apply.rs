@@ -1,0 +1,262 @@
+//! From one snapshot to the next.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{DatapathTables, Slot, Tables};
+use crate::object::{
+    Attachment, DatapathKey, NextHop, Object, ObjectKey, Port, PortKind, PortRef, Route,
+};
+
+/// A change that does not make sense whatever else there is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// A learned station or neighbour has a group address.
+    #[error("{0:?}: a group address belongs to no station")]
+    GroupAddress(ObjectKey),
+    /// A nested port's tag is outside `1..=4094`.
+    #[error("{0:?}: tag {1} is outside 1..=4094")]
+    Tag(ObjectKey, u16),
+    /// A route's next hop speaks another address family than its prefix.
+    #[error("{0:?}: the next hop is of another address family than the prefix")]
+    Family(ObjectKey),
+}
+
+/// What a change touched and must be compiled or counted as new.
+#[derive(Default)]
+struct Touched {
+    /// Datapaths whose rows, ports or routes changed.
+    configured: BTreeSet<DatapathKey>,
+    /// Datapaths whose learned entries changed.
+    learned: BTreeSet<DatapathKey>,
+    /// Router ports that changed: the switches joined to them are compiled too.
+    router_ports: BTreeSet<PortRef>,
+    chassis: bool,
+    names: bool,
+    datapaths: bool,
+}
+
+pub(super) fn apply(
+    before: &Tables,
+    upserts: impl IntoIterator<Item = Object>,
+    removals: impl IntoIterator<Item = ObjectKey>,
+) -> Result<Tables, ApplyError> {
+    let mut tables = before.clone();
+    tables.epoch += 1;
+    let mut touched = Touched::default();
+    for key in removals {
+        tables.remove(&key, &mut touched);
+    }
+    for object in upserts {
+        check(&object)?;
+        tables.upsert(object, &mut touched);
+    }
+    tables.compile(touched);
+    Ok(tables)
+}
+
+fn check(object: &Object) -> Result<(), ApplyError> {
+    let key = || object.key();
+    match object {
+        Object::Port(port) => match &port.kind {
+            PortKind::Switch(kind) => match kind.attachment {
+                Attachment::Nested { tag, .. } if !(1..=4094).contains(&tag) => {
+                    Err(ApplyError::Tag(key(), tag))
+                }
+                _ => Ok(()),
+            },
+            PortKind::Router(_) => Ok(()),
+        },
+        Object::Route(route) if !is_of_one_family(route) => Err(ApplyError::Family(key())),
+        Object::Neighbor(neighbor) if neighbor.mac().is_some_and(|mac| mac.is_multicast()) => {
+            Err(ApplyError::GroupAddress(key()))
+        }
+        Object::Fdb(entry) if entry.mac.is_multicast() => Err(ApplyError::GroupAddress(key())),
+        _ => Ok(()),
+    }
+}
+
+fn is_of_one_family(route: &Route) -> bool {
+    let is_ipv4 = route.key.prefix.addr().is_ipv4();
+    let fits = |ip: &IpAddr| ip.is_ipv4() == is_ipv4;
+    let hop_fits = |hop: &NextHop| fits(&hop.source) && hop.gateway.as_ref().is_none_or(fits);
+    route.next_hops.iter().all(hop_fits)
+}
+
+/// What [`super::Places`] knows of a port.
+fn named_as(port: &Port) -> (&str, Option<&Attachment>) {
+    match &port.kind {
+        PortKind::Switch(kind) => (&port.name, Some(&kind.attachment)),
+        PortKind::Router(_) => (&port.name, None),
+    }
+}
+
+impl Tables {
+    fn upsert(&mut self, object: Object, touched: &mut Touched) {
+        let key = object.key();
+        match object {
+            Object::Global(global) => self.global = global,
+            Object::Chassis(chassis) => {
+                touched.chassis = true;
+                Arc::make_mut(&mut self.places.chassis).insert(chassis.name.clone(), chassis);
+            }
+            Object::Datapath(row) => {
+                let row = Arc::new(row);
+                self.edit(row.key, touched).row = Some(row.clone());
+                touched.datapaths = true;
+                touched.configured.insert(row.key);
+            }
+            Object::Port(port) => self.set_port(port.at, Some(Arc::new(port)), touched),
+            Object::Route(route) => {
+                let datapath = self.edit(route.router, touched);
+                Arc::make_mut(&mut datapath.routes).insert(route.key.clone(), Arc::new(route));
+            }
+            Object::Neighbor(neighbor) => {
+                let datapath = self.edit(neighbor.port.datapath, touched);
+                Arc::make_mut(&mut datapath.neighbors)
+                    .insert((neighbor.port.port, neighbor.ip), neighbor);
+            }
+            Object::Fdb(entry) => {
+                let datapath = self.edit(entry.switch, touched);
+                Arc::make_mut(&mut datapath.fdb).insert(entry.mac, entry.port);
+            }
+        }
+        touched.note(&key);
+    }
+
+    fn remove(&mut self, key: &ObjectKey, touched: &mut Touched) {
+        if let Some(datapath) = key.datapath()
+            && !self.datapaths.contains_key(&datapath)
+        {
+            return;
+        }
+        match key {
+            ObjectKey::Global => self.global = Default::default(),
+            ObjectKey::Chassis(name) => {
+                touched.chassis = true;
+                Arc::make_mut(&mut self.places.chassis).remove(name);
+            }
+            ObjectKey::Datapath(datapath) => {
+                self.edit(*datapath, touched).row = None;
+                touched.datapaths = true;
+            }
+            ObjectKey::Port(at) => self.set_port(*at, None, touched),
+            ObjectKey::Route(router, route) => {
+                Arc::make_mut(&mut self.edit(*router, touched).routes).remove(route);
+            }
+            ObjectKey::Neighbor(at, ip) => {
+                let datapath = self.edit(at.datapath, touched);
+                Arc::make_mut(&mut datapath.neighbors).remove(&(at.port, *ip));
+            }
+            ObjectKey::Fdb(switch, mac) => {
+                Arc::make_mut(&mut self.edit(*switch, touched).fdb).remove(mac);
+            }
+        }
+        touched.note(key);
+    }
+
+    fn set_port(&mut self, at: PortRef, port: Option<Arc<Port>>, touched: &mut Touched) {
+        let ports = Arc::make_mut(&mut self.edit(at.datapath, touched).ports);
+        let old = match port.clone() {
+            Some(port) => ports.insert(at.port, port),
+            None => ports.remove(&at.port),
+        };
+        if old == port {
+            return;
+        }
+        for (port, is_new) in [(&old, false), (&port, true)] {
+            let Some(port) = port else { continue };
+            if matches!(port.kind, PortKind::Router(_)) {
+                touched.router_ports.insert(at);
+            }
+            match is_new {
+                true => self.places.add(port),
+                false => self.places.remove(port),
+            }
+        }
+        touched.names |= old.as_deref().map(named_as) != port.as_deref().map(named_as);
+    }
+
+    /// The datapath, made if need be, as this snapshot's own copy.
+    fn edit(&mut self, key: DatapathKey, touched: &mut Touched) -> &mut DatapathTables {
+        let generations = &mut self.generations;
+        let datapath = Arc::make_mut(&mut self.datapaths)
+            .entry(key)
+            .or_insert_with(|| {
+                touched.datapaths = true;
+                Arc::new(DatapathTables::new(Arc::make_mut(generations).take()))
+            });
+        Arc::make_mut(datapath)
+    }
+
+    fn compile(&mut self, mut touched: Touched) {
+        for port in &touched.router_ports {
+            touched
+                .configured
+                .extend(self.places.joined(*port).map(|at| at.datapath));
+        }
+        self.drop_empty(&mut touched);
+        let ports = self.clone();
+        let router_port = |at: PortRef| {
+            let (_, kind) = ports.datapath_tables(at.datapath)?.router_port(at.port)?;
+            Some(kind)
+        };
+        let datapaths = Arc::make_mut(&mut self.datapaths);
+        let generations = Arc::make_mut(&mut self.generations);
+        for key in &touched.configured {
+            if let Some(datapath) = datapaths.get_mut(key) {
+                generations.bump(datapath.slots.configured);
+                Arc::make_mut(datapath).compile(router_port);
+            }
+        }
+        for key in &touched.learned {
+            if let Some(datapath) = datapaths.get(key) {
+                generations.bump(datapath.slots.learned);
+            }
+        }
+        let shared = [
+            (touched.chassis, Slot::CHASSIS),
+            (touched.names, Slot::NAMES),
+            (touched.datapaths, Slot::DATAPATHS),
+        ];
+        for (is_touched, slot) in shared {
+            if is_touched {
+                generations.bump(slot);
+            }
+        }
+    }
+
+    fn drop_empty(&mut self, touched: &mut Touched) {
+        for key in touched.configured.union(&touched.learned) {
+            let is_empty = self
+                .datapaths
+                .get(key)
+                .is_some_and(|datapath| datapath.is_empty());
+            if is_empty && let Some(gone) = Arc::make_mut(&mut self.datapaths).remove(key) {
+                Arc::make_mut(&mut self.generations).give_back(gone.slots);
+                touched.datapaths = true;
+            }
+        }
+    }
+}
+
+impl Touched {
+    fn note(&mut self, key: &ObjectKey) {
+        match key {
+            ObjectKey::Global | ObjectKey::Chassis(_) => {}
+            ObjectKey::Datapath(datapath) | ObjectKey::Route(datapath, _) => {
+                self.configured.insert(*datapath);
+            }
+            ObjectKey::Port(at) => {
+                self.configured.insert(at.datapath);
+            }
+            ObjectKey::Neighbor(at, _) => {
+                self.learned.insert(at.datapath);
+            }
+            ObjectKey::Fdb(switch, _) => {
+                self.learned.insert(*switch);
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! One datapath: the objects it is made of and the tables compiled from them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use packet::Mac;
+
+use super::generation::Slots;
+use super::router::RouterTables;
+use super::switch::SwitchTables;
+use crate::object::{
+    Attachment, Datapath, DatapathKind, Neighbor, Port, PortKey, PortKind, PortRef, Route,
+    RouteKey, RouterPort, SwitchPort,
+};
+
+/// A datapath. Each part is shared with earlier snapshots until it changes.
+///
+/// The objects may arrive in any order: a datapath without its own row is known by its ports only, and
+/// nothing passes it.
+#[derive(Clone, Debug)]
+pub(crate) struct DatapathTables {
+    pub(crate) slots: Slots,
+    pub(crate) row: Option<Arc<Datapath>>,
+    pub(crate) ports: Arc<BTreeMap<PortKey, Arc<Port>>>,
+    pub(crate) routes: Arc<BTreeMap<RouteKey, Arc<Route>>>,
+    pub(crate) neighbors: Arc<HashMap<(PortKey, IpAddr), Neighbor, foldhash::fast::RandomState>>,
+    pub(crate) fdb: Arc<HashMap<Mac, PortKey, foldhash::fast::RandomState>>,
+    pub(crate) compiled: Compiled,
+}
+
+/// The tables compiled from the objects.
+#[derive(Clone, Debug)]
+pub(crate) enum Compiled {
+    /// The datapath's own row has not arrived.
+    Nothing,
+    Switch(Arc<SwitchTables>),
+    Router(Arc<RouterTables>),
+}
+
+impl DatapathTables {
+    pub(crate) fn new(slots: Slots) -> Self {
+        Self {
+            slots,
+            row: None,
+            ports: Arc::default(),
+            routes: Arc::default(),
+            neighbors: Arc::default(),
+            fdb: Arc::default(),
+            compiled: Compiled::Nothing,
+        }
+    }
+
+    /// True when no object is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.row.is_none()
+            && self.ports.is_empty()
+            && self.routes.is_empty()
+            && self.neighbors.is_empty()
+            && self.fdb.is_empty()
+    }
+
+    pub(crate) fn port(&self, key: PortKey) -> Option<&Arc<Port>> {
+        self.ports.get(&key)
+    }
+
+    /// A port together with what it is, if it is a router's.
+    pub(crate) fn router_port(&self, key: PortKey) -> Option<(&Port, &RouterPort)> {
+        let port = self.ports.get(&key)?;
+        match &port.kind {
+            PortKind::Router(kind) => Some((port, kind)),
+            PortKind::Switch(_) => None,
+        }
+    }
+
+    /// A port together with what it is, if it is a switch's.
+    pub(crate) fn switch_port(&self, key: PortKey) -> Option<(&Port, &SwitchPort)> {
+        let port = self.ports.get(&key)?;
+        match &port.kind {
+            PortKind::Switch(kind) => Some((port, kind)),
+            PortKind::Router(_) => None,
+        }
+    }
+
+    /// Compiles the tables anew. `router_port` finds the ports of other datapaths.
+    pub(crate) fn compile<'a>(&mut self, router_port: impl Fn(PortRef) -> Option<&'a RouterPort>) {
+        self.compiled = match self.row.as_ref().map(|row| &row.kind) {
+            None => Compiled::Nothing,
+            Some(DatapathKind::Switch { .. }) => {
+                let peer = |port: &SwitchPort| match port.attachment {
+                    Attachment::Router(Some(at)) => router_port(at),
+                    _ => None,
+                };
+                Compiled::Switch(Arc::new(SwitchTables::compile(&self.ports, peer)))
+            }
+            Some(DatapathKind::Router { .. }) => {
+                Compiled::Router(Arc::new(RouterTables::compile(&self.ports, &self.routes)))
+            }
+        };
+    }
+}

@@ -1,0 +1,47 @@
+//! What a logical router looks things up in.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::routes::Routes;
+use crate::object::{Port, PortKey, PortKind, Route, RouteKey};
+
+/// The compiled tables of a logical router: functions of its ports and routes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RouterTables {
+    /// The router's own addresses, and the port each is of (the lowest key, if several have it).
+    pub(crate) addresses: HashMap<IpAddr, PortKey, foldhash::fast::RandomState>,
+    /// The broadcast addresses of its ports' networks.
+    pub(crate) broadcasts: HashSet<Ipv4Addr, foldhash::fast::RandomState>,
+    /// `lr_in_ip_routing`.
+    pub(crate) routes: Routes,
+}
+
+impl RouterTables {
+    pub(crate) fn compile(
+        ports: &BTreeMap<PortKey, Arc<Port>>,
+        routes: &BTreeMap<RouteKey, Arc<Route>>,
+    ) -> Self {
+        let mut tables = RouterTables {
+            routes: Routes::compile(routes),
+            ..RouterTables::default()
+        };
+        for (key, port) in ports {
+            let PortKind::Router(port) = &port.kind else {
+                continue;
+            };
+            for ip in port.addresses() {
+                tables.addresses.entry(ip).or_insert(*key);
+            }
+            // RFC 3021: networks of two hosts have no broadcast address.
+            let networks = port.ipv4.iter().filter(|net| net.prefix_len() < 31);
+            tables
+                .broadcasts
+                .extend(networks.map(|net| net.broadcast()));
+        }
+        tables
+    }
+}

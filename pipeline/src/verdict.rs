@@ -1,0 +1,173 @@
+//! What the pipeline decides about a packet.
+//!
+//! A [`Verdict`] is complete: it says every packet that comes of the one that went in, what each looks
+//! like and where it goes. Whoever carries it out has no choice left to make, and does the same whether the
+//! verdict is fresh or remembered.
+
+use std::net::IpAddr;
+
+use packet::Mac;
+use smallvec::SmallVec;
+
+use crate::answer::Answer;
+use crate::drop::DropReason;
+use crate::ingress::Resume;
+use crate::object::{ChassisName, DatapathKey, PortRef};
+use crate::rewrite::Rewrite;
+use crate::tables::Deps;
+
+/// The decision on one packet. There is always at least one branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The packets that come of it, in the order in which they are to be sent.
+    pub branches: SmallVec<[Branch; 1]>,
+    /// What the packet taught the network.
+    pub learned: SmallVec<[Learn; 1]>,
+    /// The learned entries that the packet used: traffic keeps them from aging.
+    pub used: SmallVec<[LearnedKey; 1]>,
+    /// What the decision depends on.
+    pub deps: Deps,
+    /// [`crate::Tables::generation_sum`] of `deps` when it was made: another sum voids the verdict.
+    pub generation: u64,
+    /// For which other packets of the same [`packet::FlowKey`] it holds; `None` for this one alone.
+    pub reusable: Option<Limits>,
+}
+
+/// What a packet of the same key must still satisfy for a remembered verdict to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The least TTL.
+    pub ttl_min: u8,
+    /// The greatest [`packet::Flow::length`].
+    pub length_max: u32,
+}
+
+impl Limits {
+    /// Any packet.
+    pub const NONE: Limits = Limits {
+        ttl_min: 0,
+        length_max: u32::MAX,
+    };
+
+    /// True if the verdict holds for a packet with this TTL (0 if it is no IP packet) and this length.
+    pub fn admit(&self, ttl: u8, length: u32) -> bool {
+        ttl >= self.ttl_min && length <= self.length_max
+    }
+}
+
+/// One packet that comes of the one that went in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Its bytes to begin with.
+    pub packet: Source,
+    /// What to change in them.
+    pub rewrite: Rewrite,
+    /// Where it goes.
+    pub to: Destination,
+}
+
+/// Where the bytes of a branch come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The packet that went in.
+    Received,
+    /// A packet to be made by [`crate::answer::build`].
+    Answer(Box<Answer>),
+}
+
+/// Where a branch ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Out of an interface of this node.
+    Output {
+        /// The logical port.
+        port: PortRef,
+        /// The port whose interface carries the frame: a nested port's parent, else the port itself.
+        interface: PortRef,
+    },
+    /// To another node.
+    Tunnel(Box<Tunnel>),
+    /// Kept until the next hop is known.
+    Hold(Box<Hold>),
+    /// Nowhere.
+    Drop {
+        /// Why.
+        reason: DropReason,
+        /// The datapath where it happened; `None` before the packet was in one.
+        datapath: Option<DatapathKey>,
+    },
+}
+
+/// A packet for another node, with the Geneve metadata that tells it where in the pipeline to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The node.
+    pub chassis: ChassisName,
+    /// The address of its Geneve socket.
+    pub encap_ip: IpAddr,
+    /// The UDP port of its Geneve socket.
+    pub encap_port: u16,
+    /// The VNI.
+    pub datapath: DatapathKey,
+    /// The key of the logical ingress port; 0 for none.
+    pub inport: u16,
+    /// The key of the logical egress port or multicast group.
+    pub outport: u16,
+    /// The router port by which the packet first entered a router, if it was routed: the one to speak of
+    /// packets that are too long for the tunnel (see [`crate::answer::too_long`]).
+    pub routed_by: Option<PortRef>,
+}
+
+/// A packet that waits for its next hop's link-layer address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The router port it will leave by.
+    pub port: PortRef,
+    /// The next hop.
+    pub next_hop: IpAddr,
+    /// How it goes on, as [`crate::Ingress::Resume`], with the bytes as rewritten by this branch.
+    pub resume: Resume,
+    /// The ARP request or neighbour solicitation, carried to where it goes. To be sent when the wait
+    /// begins, and again while it lasts.
+    pub solicitation: Vec<Branch>,
+}
+
+/// A learned object that a node keeps alive or lets age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LearnedKey {
+    /// A MAC address behind a switch port.
+    Station(DatapathKey, Mac),
+    /// The MAC address of an IP address beyond a router port.
+    Neighbor(PortRef, IpAddr),
+}
+
+/// Something the packet taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Learn {
+    /// `mac` sends from behind the switch port (`put_fdb`).
+    Station {
+        /// The switch port.
+        port: PortRef,
+        /// The station.
+        mac: Mac,
+    },
+    /// `ip` is at `mac` beyond the router port (`put_arp`, `put_nd`).
+    Neighbor {
+        /// The router port.
+        port: PortRef,
+        /// The neighbour.
+        ip: IpAddr,
+        /// Its link-layer address.
+        mac: Mac,
+    },
+}
+
+impl Learn {
+    /// The key of the entry that comes of it.
+    pub fn key(&self) -> LearnedKey {
+        match *self {
+            Self::Station { port, mac } => LearnedKey::Station(port.datapath, mac),
+            Self::Neighbor { port, ip, .. } => LearnedKey::Neighbor(port, ip),
+        }
+    }
+}

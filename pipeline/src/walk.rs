@@ -1,0 +1,407 @@
+//! A packet's walk through the logical network.
+//!
+//! [`process`] puts the packet where it enters; [`crate::switch`] and [`crate::router`] each show the walk
+//! through one datapath on one page; this file holds what they share: the packet in flight, the verdict
+//! that grows, and the ways from one datapath to the next.
+
+use std::rc::Rc;
+
+use packet::Flow;
+use packet::flow::Network;
+use smallvec::smallvec;
+
+use crate::answer::{Answer, AnswerKind};
+use crate::drop::DropReason;
+use crate::ingress::{Ingress, Passage, Resume};
+use crate::object::{ChassisName, DatapathKey, DatapathKind, Port, PortKind, PortRef, SwitchPort};
+use crate::record::{Entry, Event, Recorder, Scope};
+use crate::rewrite::Rewrite;
+use crate::stage::Stage;
+use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Tables};
+use crate::verdict::{Branch, Destination, Learn, LearnedKey, Limits, Source, Tunnel, Verdict};
+use crate::{router, switch};
+
+/// How many datapaths one packet passes at most, answers included.
+pub const MAX_HOPS: u8 = 64;
+/// How many packets come of one at most.
+pub const MAX_BRANCHES: usize = 16_384;
+
+/// Decides about one packet. The same tables, ingress and flow always give the same verdict.
+pub fn process<R: Recorder>(
+    tables: &Tables,
+    ingress: Ingress,
+    flow: &Flow,
+    recorder: &mut R,
+) -> Verdict {
+    let mut walk = Walk {
+        tables,
+        received: flow,
+        recorder,
+        verdict: Verdict {
+            branches: smallvec![],
+            learned: smallvec![],
+            used: smallvec![],
+            deps: Deps::default(),
+            generation: 0,
+            reusable: None,
+        },
+        limits: Limits::NONE,
+        is_reusable: true,
+    };
+    let packet = Packet {
+        flow: flow.clone(),
+        origin: Origin::Received,
+        passage: Passage::default(),
+        loopback: false,
+        node: tables.home().cloned(),
+    };
+    match ingress {
+        Ingress::Interface(at) => walk.enter_interface(packet, at),
+        Ingress::Tunnel {
+            vni,
+            inport,
+            outport,
+        } => {
+            switch::from_tunnel(&mut walk, packet, vni, inport, outport);
+        }
+        Ingress::Resume(resume) => walk.resume(packet, resume),
+    }
+    walk.finish()
+}
+
+/// A walk under way.
+pub(crate) struct Walk<'t, R> {
+    pub(crate) tables: &'t Tables,
+    received: &'t Flow,
+    recorder: &'t mut R,
+    verdict: Verdict,
+    limits: Limits,
+    is_reusable: bool,
+}
+
+/// A packet in flight.
+#[derive(Clone)]
+pub(crate) struct Packet {
+    /// Its headers as they stand.
+    pub(crate) flow: Flow,
+    pub(crate) origin: Origin,
+    pub(crate) passage: Passage,
+    /// It may leave by the port it came in by.
+    pub(crate) loopback: bool,
+    /// The node it is on, as far as that is known.
+    pub(crate) node: Option<ChassisName>,
+}
+
+/// What a packet in flight began as.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    Received,
+    Answer(Rc<Answer>),
+}
+
+/// A datapath that a packet is in.
+pub(crate) struct In<'t, T> {
+    pub(crate) key: DatapathKey,
+    pub(crate) name: &'t str,
+    pub(crate) datapath: &'t DatapathTables,
+    pub(crate) tables: &'t T,
+}
+
+impl<T> Clone for In<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for In<'_, T> {}
+
+impl<'t, R: Recorder> Walk<'t, R> {
+    // === where a packet enters ===
+
+    fn enter_interface(&mut self, mut packet: Packet, at: PortRef) {
+        let Some(port) = self.port(at) else {
+            return self.drop(DropReason::UnknownPort, Some(at.datapath));
+        };
+        let port = match &packet.flow.vlan {
+            Some(tag) if tag.id != 0 => {
+                self.depend(Slot::NAMES);
+                match self.tables.nested_port(&port.name, tag.id) {
+                    Some(nested) => {
+                        packet.flow.vlan = None;
+                        nested
+                    }
+                    None => at,
+                }
+            }
+            _ => at,
+        };
+        self.enter(packet, port);
+    }
+
+    /// A packet enters a datapath by a port.
+    pub(crate) fn enter(&mut self, mut packet: Packet, at: PortRef) {
+        if packet.passage.hops >= MAX_HOPS || self.verdict.branches.len() >= MAX_BRANCHES {
+            return self.drop(DropReason::RecirculationLimit, Some(at.datapath));
+        }
+        packet.passage.hops += 1;
+        packet.loopback = false;
+        let Some(port) = self.port(at) else {
+            return self.drop(DropReason::PeerMissing, Some(at.datapath));
+        };
+        let Some(datapath) = self.datapath(at.datapath) else {
+            return self.drop(DropReason::UnknownDatapath, Some(at.datapath));
+        };
+        let name = datapath.row.as_ref().map_or("", |row| row.name.as_str());
+        self.recorder.enter(|| Scope::Ingress {
+            datapath: name.to_owned(),
+            inport: port.name.clone(),
+        });
+        match (&datapath.compiled, &port.kind) {
+            (Compiled::Switch(tables), PortKind::Switch(kind)) => {
+                let switch = In {
+                    key: at.datapath,
+                    name,
+                    datapath,
+                    tables: &**tables,
+                };
+                switch::ingress(self, packet, switch, port, kind);
+            }
+            (Compiled::Router(tables), PortKind::Router(kind)) => {
+                let router = In {
+                    key: at.datapath,
+                    name,
+                    datapath,
+                    tables: &**tables,
+                };
+                router::ingress(self, packet, router, port, kind);
+            }
+            _ => self.drop(DropReason::UnknownPort, Some(at.datapath)),
+        }
+        self.recorder.leave();
+    }
+
+    fn resume(&mut self, mut packet: Packet, resume: Resume) {
+        packet.passage = resume.passage;
+        packet.loopback = true;
+        let key = resume.outport.datapath;
+        let Some(datapath) = self.datapath(key) else {
+            return self.drop(DropReason::UnknownDatapath, Some(key));
+        };
+        let Compiled::Router(tables) = &datapath.compiled else {
+            return self.drop(DropReason::UnknownPort, Some(key));
+        };
+        let name = datapath.row.as_ref().map_or("", |row| row.name.as_str());
+        let router = In {
+            key,
+            name,
+            datapath,
+            tables: &**tables,
+        };
+        router::resume(self, packet, router, &resume);
+    }
+
+    // === what the stages ask and say ===
+
+    /// A datapath, looked at: the verdict depends on it.
+    pub(crate) fn datapath(&mut self, key: DatapathKey) -> Option<&'t DatapathTables> {
+        let tables: &'t Tables = self.tables;
+        let datapath = tables.datapath_tables(key);
+        match datapath {
+            Some(datapath) => self.depend(datapath.slots.configured),
+            None => self.depend(Slot::DATAPATHS),
+        }
+        datapath.map(|datapath| &**datapath)
+    }
+
+    /// A port, looked at.
+    pub(crate) fn port(&mut self, at: PortRef) -> Option<&'t Port> {
+        self.datapath(at.datapath)?
+            .port(at.port)
+            .map(|port| &**port)
+    }
+
+    /// Where a port's frames come out, looked at.
+    pub(crate) fn place(&mut self, port: &'t Port, kind: &'t SwitchPort) -> Place {
+        if let crate::object::Attachment::Nested { parent, .. } = &kind.attachment {
+            self.depend(Slot::NAMES);
+            if let Some(parent) = self.tables.port_named(parent) {
+                self.datapath(parent.at.datapath);
+            }
+        }
+        self.tables.place(port, kind)
+    }
+
+    pub(crate) fn depend(&mut self, slot: Slot) {
+        self.verdict.deps.add(slot);
+    }
+
+    pub(crate) fn used(&mut self, key: LearnedKey) {
+        if !self.verdict.used.contains(&key) {
+            self.verdict.used.push(key);
+        }
+    }
+
+    pub(crate) fn learn(&mut self, learn: Learn) {
+        self.is_reusable = false;
+        self.verdict.learned.push(learn);
+    }
+
+    /// The verdict holds for this packet alone.
+    pub(crate) fn is_for_this_packet_alone(&mut self) {
+        self.is_reusable = false;
+    }
+
+    /// The verdict holds for packets of at most this length.
+    pub(crate) fn limit_length(&mut self, packet: &Packet, length_max: u32) {
+        if matches!(packet.origin, Origin::Received) {
+            self.limits.length_max = self.limits.length_max.min(length_max);
+        }
+    }
+
+    /// The verdict holds for packets whose TTL is at least `least` here.
+    pub(crate) fn limit_ttl(&mut self, packet: &Packet, least: u8) {
+        if matches!(packet.origin, Origin::Received) {
+            let spent = Rewrite::between(self.received, &packet.flow).ttl_decrement;
+            self.limits.ttl_min = self.limits.ttl_min.max(least.saturating_add(spent));
+        }
+    }
+
+    pub(crate) fn hit(&mut self, stage: Stage, entry: impl FnOnce() -> Entry) {
+        self.recorder.hit(stage, entry);
+    }
+
+    pub(crate) fn event(&mut self, event: impl FnOnce() -> Event) {
+        self.recorder.event(event);
+    }
+
+    pub(crate) fn modify(&mut self, text: impl FnOnce() -> String) {
+        self.recorder.event(|| Event::Modify(text()));
+    }
+
+    pub(crate) fn enter_scope(&mut self, scope: impl FnOnce() -> Scope) {
+        self.recorder.enter(scope);
+    }
+
+    pub(crate) fn leave_scope(&mut self) {
+        self.recorder.leave();
+    }
+
+    /// The answer to `packet`, as a packet on the way; `None` where the standards forbid it.
+    pub(crate) fn answer(&mut self, packet: &Packet, kind: AnswerKind) -> Option<Packet> {
+        self.is_reusable = false;
+        if matches!(packet.origin, Origin::Answer(_)) && !kind.needs_no_bytes() {
+            return None;
+        }
+        let answer = Answer {
+            about: packet.flow.clone(),
+            kind,
+        };
+        let flow = answer.flow()?;
+        Some(Packet {
+            flow,
+            origin: Origin::Answer(Rc::new(answer)),
+            passage: packet.passage,
+            loopback: true,
+            node: packet.node.clone(),
+        })
+    }
+
+    // === where a packet ends ===
+
+    pub(crate) fn drop(&mut self, reason: DropReason, datapath: Option<DatapathKey>) {
+        self.recorder.event(|| Event::Drop(reason));
+        self.verdict.branches.push(Branch {
+            packet: Source::Received,
+            rewrite: Rewrite::default(),
+            to: Destination::Drop { reason, datapath },
+        });
+    }
+
+    /// A packet of which nothing came ends.
+    pub(crate) fn drop_unless_sent(&mut self, reason: DropReason, datapath: DatapathKey) {
+        if self.verdict.branches.is_empty() {
+            self.drop(reason, Some(datapath));
+        }
+    }
+
+    pub(crate) fn output(&mut self, packet: &Packet, port: PortRef, interface: PortRef) {
+        self.branch(packet, Destination::Output { port, interface });
+    }
+
+    pub(crate) fn tunnel(
+        &mut self,
+        packet: &Packet,
+        chassis: &ChassisName,
+        datapath: DatapathKey,
+        inport: u16,
+        outport: u16,
+    ) {
+        self.depend(Slot::CHASSIS);
+        let Some(node) = self.tables.chassis(chassis) else {
+            return self.drop(DropReason::ChassisUnknown, Some(datapath));
+        };
+        self.recorder.event(|| Event::Tunnel {
+            chassis: chassis.to_string(),
+        });
+        let tunnel = Tunnel {
+            chassis: chassis.clone(),
+            encap_ip: node.encap_ip,
+            encap_port: node.encap_port,
+            datapath,
+            inport,
+            outport,
+            routed_by: packet.passage.routed_by,
+        };
+        self.branch(packet, Destination::Tunnel(Box::new(tunnel)));
+    }
+
+    pub(crate) fn branch(&mut self, packet: &Packet, to: Destination) {
+        let (source, before) = match &packet.origin {
+            Origin::Received => (
+                Source::Received,
+                Rewrite::between(self.received, &packet.flow),
+            ),
+            Origin::Answer(answer) => {
+                let made = answer.flow();
+                let rewrite = made.map(|made| Rewrite::between(&made, &packet.flow));
+                (
+                    Source::Answer(Box::new((**answer).clone())),
+                    rewrite.unwrap_or_default(),
+                )
+            }
+        };
+        self.verdict.branches.push(Branch {
+            packet: source,
+            rewrite: before,
+            to,
+        });
+    }
+
+    /// What `inner` sends, kept apart from what the walk sends.
+    pub(crate) fn apart(&mut self, inner: impl FnOnce(&mut Self)) -> Vec<Branch> {
+        let mine = std::mem::take(&mut self.verdict.branches);
+        inner(self);
+        std::mem::replace(&mut self.verdict.branches, mine).into_vec()
+    }
+
+    fn finish(mut self) -> Verdict {
+        if self.verdict.branches.is_empty() {
+            self.drop(DropReason::NoReceiver, None);
+        }
+        let is_discovery = matches!(self.received.network, Network::Arp(_));
+        self.verdict.generation = self.tables.generation_sum(&self.verdict.deps);
+        self.verdict.reusable = (self.is_reusable && !is_discovery).then_some(self.limits);
+        self.verdict
+    }
+}
+
+/// The settings of a router.
+pub(crate) fn router_settings(datapath: &DatapathTables) -> (bool, bool) {
+    match datapath.row.as_ref().map(|row| &row.kind) {
+        Some(DatapathKind::Router {
+            always_learn_from_arp_request,
+            enabled,
+        }) => (*enabled, *always_learn_from_arp_request),
+        _ => (false, false),
+    }
+}
