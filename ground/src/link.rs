@@ -5,8 +5,10 @@ use std::os::fd::AsRawFd;
 use anyhow::{Context, Result};
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags};
+use netlink_packet_route::link::LinkAttribute;
 use nix::net::if_::if_nametoindex;
 use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth};
+use tokio_stream::StreamExt;
 
 use crate::namespace::Namespace;
 
@@ -47,6 +49,28 @@ pub fn set_mtu(name: &str, mtu: u32) -> Result<()> {
             .await
     })
     .with_context(|| format!("cannot set the MTU of {name} to {mtu}"))
+}
+
+/// The longest IP packet that a link carries, in bytes.
+pub fn mtu(name: &str) -> Result<u32> {
+    let index = index(name)?;
+    let mut found = None;
+    ask(async |netlink| {
+        let mut links = std::pin::pin!(netlink.link().get().match_index(index).execute());
+        while let Some(link) =
+            std::future::poll_fn(|context| links.as_mut().poll_next(context)).await
+        {
+            found = link?
+                .attributes
+                .into_iter()
+                .find_map(|attribute| match attribute {
+                    LinkAttribute::Mtu(mtu) => Some(mtu),
+                    _ => None,
+                });
+        }
+        Ok::<_, rtnetlink::Error>(())
+    })?;
+    found.with_context(|| format!("the kernel does not tell the MTU of {name}"))
 }
 
 /// Adds an address that may be used at once (IPv6: without probing for duplicates, RFC 4862).

@@ -1,6 +1,8 @@
 //! What the tests of the whole system share. The tests themselves are in `tests/`.
 
+pub mod craft;
 pub mod oracle;
 pub mod random;
 pub mod skip;
 pub mod story;
+pub mod world;

@@ -16,7 +16,7 @@ impl Seeded {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,12 +26,12 @@ impl Seeded {
 
     /// A number of the range, which is not empty.
     pub fn within(&mut self, range: Range<usize>) -> usize {
-        range.start + (self.next() % range.len() as u64) as usize
+        range.start + (self.number() % range.len() as u64) as usize
     }
 
     /// True in so many of a hundred cases.
     pub fn percent(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
+        self.number() % 100 < percent
     }
 
     /// One of the choices, of which there is at least one.

@@ -1,0 +1,200 @@
+//! Stories of the tunnel: how it looks on the underlay, and what does not fit into it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use ground::frames::Frames;
+use ground::network::{UNDERLAY_INTERFACE, Underlay};
+use ground::process::Daemon;
+use ground::{link, sandbox};
+use tests::craft::{self, Icmp, Udp};
+use tests::skip::has_program;
+use tests::story::tell;
+use tests::world::{PATIENCE, SILENCE, World};
+
+const BLUE_1_MAC: &str = "0a:00:00:00:01:0b";
+const BLUE_2_MAC: &str = "0a:00:00:00:01:0c";
+const CORE_BLUE_MAC: &str = "0a:00:00:00:01:01";
+
+/// Decodes one tunnelled echo request with tshark and returns the fields asked for, one packet a line.
+fn decoded(world: &World, fields: &[&str]) -> Result<String> {
+    let node = world.network.node("a")?;
+    let file = Path::new(sandbox::SCRATCH).join("underlay.pcap");
+    let log = Path::new(sandbox::SCRATCH).join("underlay.log");
+    let mut command = Command::new("tcpdump");
+    command
+        .args([
+            "-U",
+            "-Z",
+            "root",
+            "-i",
+            UNDERLAY_INTERFACE,
+            "udp port 6081",
+            "-w",
+        ])
+        .arg(&file);
+    let mut capture = Daemon::start("tcpdump", &node.namespace, &mut command, log)?;
+    capture.wait_for_line(PATIENCE, |line| line.contains("listening on"))?;
+    world.must_reach("blue-1", "10.0.1.12")?;
+    capture.terminate()?;
+    let mut tshark = Command::new("tshark");
+    tshark
+        .arg("-r")
+        .arg(&file)
+        .args(["-T", "fields", "-E", "separator=|", "-Y", "icmp.type == 8"]);
+    tshark.args(fields.iter().flat_map(|field| ["-e", field]));
+    let output = tshark.output().context("cannot start tshark")?;
+    ensure!(
+        output.status.success(),
+        "tshark: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).context("tshark prints something that is not text")
+}
+
+fn tunnels_are_geneve_as_ovn_writes_it(underlay: Underlay, test: &str) -> Result<()> {
+    if !has_program(test, "tcpdump", "tcpdump") || !has_program(test, "tshark", "tshark") {
+        return Ok(());
+    }
+    let world = World::example_on(underlay, 1)?;
+    let fields = [
+        "geneve.version",
+        "geneve.flags.critical",
+        "geneve.option.class",
+        "geneve.option.type",
+        "geneve.option.length",
+    ];
+    let lines = decoded(&world, &fields)?;
+    let first = lines
+        .lines()
+        .next()
+        .context("an echo request went through the tunnel")?;
+    assert_eq!(
+        first.to_lowercase().replace("true", "1"),
+        "0|1|0x0102|0x80|8",
+        "{lines}"
+    );
+    let keys = decoded(&world, &["geneve.vni", "geneve.option.data"])?;
+    let (vni, data) = keys
+        .lines()
+        .next()
+        .and_then(|line| line.split_once('|'))
+        .context("tshark prints the keys")?;
+    let number = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16);
+    assert!(number(vni)? > 0);
+    // One bit zero, fifteen bits of the port it came in by, sixteen of the port it goes out by.
+    let ports = number(data)?;
+    let (inport, outport) = (ports >> 16, ports & 0xffff);
+    assert!(
+        inport > 0 && inport < 0x8000 && outport > 0 && outport < 0x8000 && inport != outport,
+        "{data}"
+    );
+    Ok(())
+}
+
+#[test]
+fn tunnels_over_ipv4_are_geneve_as_ovn_writes_it() {
+    tell(|| {
+        tunnels_are_geneve_as_ovn_writes_it(
+            Underlay::V4,
+            "tunnels_over_ipv4_are_geneve_as_ovn_writes_it",
+        )
+    });
+}
+
+#[test]
+fn tunnels_over_ipv6_are_geneve_as_ovn_writes_it() {
+    tell(|| {
+        tunnels_are_geneve_as_ovn_writes_it(
+            Underlay::V6,
+            "tunnels_over_ipv6_are_geneve_as_ovn_writes_it",
+        )
+    });
+}
+
+#[test]
+fn packets_between_pods_of_one_node_never_enter_a_tunnel() {
+    tell(|| {
+        let world = World::example()?;
+        world.must_reach("blue-1", "10.0.2.11")?;
+        let underlay = Frames::open(&world.network.node("b")?.namespace, UNDERLAY_INTERFACE)?;
+        world.must_reach("blue-1", "10.0.2.11")?;
+        let tunnelled = underlay.find(SILENCE, |frame| craft::udp(frame).is_some())?;
+        assert!(tunnelled.is_none());
+        Ok(())
+    });
+}
+
+#[test]
+fn what_does_not_fit_into_the_tunnel_is_answered_with_the_mtu_that_does() {
+    tell(|| {
+        let world = World::example()?;
+        let pod = world.pod("blue-1")?;
+        let mtu = 1500 - 58;
+        pod.namespace.run(|| link::set_mtu(&pod.interface, 1500))?;
+        let sender = world.frames("blue-1")?;
+        let cases = [
+            (("10.0.1.11", "10.0.2.12"), CORE_BLUE_MAC, 3, 4),
+            (("10.0.1.11", "10.0.1.12"), BLUE_2_MAC, 3, 4),
+            (("fd00:1::b", "fd00:2::c"), CORE_BLUE_MAC, 2, 0),
+            (("fd00:1::b", "fd00:1::c"), BLUE_2_MAC, 2, 0),
+        ];
+        for (addresses, mac, kind, code) in cases {
+            world.must_reach("blue-1", addresses.1)?;
+            let mut datagram = Udp::new((BLUE_1_MAC, mac), addresses);
+            let header = if addresses.0.contains(':') { 48 } else { 28 };
+            datagram.payload = vec![0x55; mtu + 1 - header];
+            sender.send(&datagram.frame())?;
+            let is_answer = |frame: &[u8]| {
+                craft::icmp(frame).is_some_and(|error| (error.kind, error.code) == (kind, code))
+            };
+            let answer = sender
+                .find(PATIENCE, is_answer)?
+                .as_deref()
+                .and_then(craft::icmp);
+            let Some(Icmp { rest, .. }) = answer else {
+                panic!("{addresses:?} is answered")
+            };
+            assert_eq!(rest as usize & 0xffff, mtu, "{addresses:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn what_just_fits_passes_and_what_may_be_fragmented_is() {
+    tell(|| {
+        let world = World::example()?;
+        let pod = world.pod("blue-1")?;
+        pod.namespace.run(|| link::set_mtu(&pod.interface, 1500))?;
+        world.must_reach("blue-1", "10.0.2.12")?;
+        let (sender, receiver) = (world.frames("blue-1")?, world.frames("green-2")?);
+        let mut datagram = Udp::new((BLUE_1_MAC, CORE_BLUE_MAC), ("10.0.1.11", "10.0.2.12"));
+        datagram.payload = vec![0x55; 1442 - 28];
+        sender.send(&datagram.frame())?;
+        let arrived = receiver.find(PATIENCE, |frame| craft::udp(frame).is_some())?;
+        assert_eq!(arrived.map(|frame| frame.len()), Some(14 + 1442));
+        datagram.payload = vec![0x55; 1500 - 28];
+        datagram.dont_fragment = false;
+        sender.send(&datagram.frame())?;
+        // Flags and offset of the IPv4 header: "more follow", then a piece with an offset.
+        let fragments = receiver.collect(SILENCE, |frame| {
+            frame
+                .get(20..22)
+                .is_some_and(|field| u16::from_be_bytes([field[0], field[1]]) & 0x3fff != 0)
+        })?;
+        assert_eq!(fragments.len(), 2);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pods_mtu_leaves_room_for_the_tunnel_headers() {
+    tell(|| {
+        let world = World::example_on(Underlay::V6, 1)?;
+        let pod = world.pod("blue-1")?;
+        assert_eq!(pod.namespace.run(|| link::mtu(&pod.interface))?, 1500 - 78);
+        Ok(())
+    });
+}
