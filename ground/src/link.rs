@@ -57,9 +57,7 @@ pub fn mtu(name: &str) -> Result<u32> {
     let mut found = None;
     ask(async |netlink| {
         let mut links = std::pin::pin!(netlink.link().get().match_index(index).execute());
-        while let Some(link) =
-            std::future::poll_fn(|context| links.as_mut().poll_next(context)).await
-        {
+        while let Some(link) = links.next().await {
             found = link?
                 .attributes
                 .into_iter()
