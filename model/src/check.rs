@@ -26,12 +26,12 @@ pub fn check_datum(kind: &ColumnType, datum: &Datum) -> Result<(), TransactionEr
     let count = datum.len();
     if count < kind.min || count > kind.max {
         let bounds = match (kind.min, kind.max) {
-            (min, usize::MAX) => format!("at least {min}"),
-            (min, max) if min == max => min.to_string(),
-            (min, max) => format!("{min} to {max}"),
+            (min, usize::MAX) => format!("{min} or more members"),
+            (1, 1) => "exactly one member".to_owned(),
+            (min, max) => format!("{min} to {max} members"),
         };
         return Err(syntax(format!(
-            "{word} must have {bounds} members but {count} are present"
+            "{word} must have {bounds} but {count} are present"
         )));
     }
     if count > MAX_ELEMENTS {

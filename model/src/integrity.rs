@@ -196,7 +196,7 @@ impl Draft {
             for index in 0..data.indexes.len() {
                 let key = data.index_key(index, &row);
                 if let Some(other) = data.indexes[index].insert(key.clone(), *uuid) {
-                    return Err(self.not_unique(*table, index, &key, [*uuid, other]));
+                    return Err(self.not_unique(*table, index, &key, [other, *uuid]));
                 }
             }
         }

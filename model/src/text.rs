@@ -4,4 +4,4 @@ mod parse;
 mod print;
 
 pub use parse::{ParseError, SymbolTable, parse_atom, parse_datum, split_token};
-pub use print::{atom, bare, datum};
+pub use print::{atom, bare, column_type, datum};

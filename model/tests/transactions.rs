@@ -151,7 +151,7 @@ fn indexes_are_unique_in_the_words_of_ovsdb_server() {
     refuse(
         &[port(9, "p"), switch(8, "", &[9])],
         ErrorKind::ConstraintViolation,
-        "Transaction causes multiple rows in \"Logical_Switch_Port\" table to have identical values (p) for index on column \"name\".  First row, with UUID 00000000-0000-0000-0000-000000000009, was inserted by this transaction.  Second row, with UUID 00000000-0000-0000-0000-000000000002, existed in the database before this transaction and was not modified by the transaction.",
+        "Transaction causes multiple rows in \"Logical_Switch_Port\" table to have identical values (p) for index on column \"name\".  First row, with UUID 00000000-0000-0000-0000-000000000002, existed in the database before this transaction and was not modified by the transaction.  Second row, with UUID 00000000-0000-0000-0000-000000000009, was inserted by this transaction.",
     );
     let binding = |number, ip: &str| nb::StaticMacBinding {
         id: id(number),
@@ -220,7 +220,7 @@ fn values_keep_to_their_types_and_constraints() {
     check(
         set::<nb::LogicalSwitchPort>(2, "name", Datum::set(["a", "b"])),
         ErrorKind::Syntax,
-        "Logical_Switch_Port column name: set must have 1 members but 2 are present",
+        "Logical_Switch_Port column name: set must have exactly one member but 2 are present",
     );
     check(
         set::<nb::LogicalSwitchPort>(2, "options", Datum::scalar("a")),
@@ -249,7 +249,7 @@ fn values_keep_to_their_types_and_constraints() {
         }
         .insert(),
         ErrorKind::Syntax,
-        "Logical_Router_Port column networks: set must have at least 1 members but 0 are present",
+        "Logical_Router_Port column networks: set must have 1 or more members but 0 are present",
     );
 }
 

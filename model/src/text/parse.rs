@@ -1,11 +1,14 @@
-//! Values from text: atoms bare or quoted, sets `a,b` or `[a, b]`, maps `k=v` or `{k=v, k=v}`.
+//! Values from text: atoms bare or quoted, sets `a,b` or `[a, b]`, maps `k=v` or `{k=v, k=v}`; in sets of
+//! integers also ranges `1-3`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::check::check_atom;
+use super::print::column_type;
+use crate::check::{MAX_ELEMENTS, check_atom};
 use crate::datum::{Atom, Datum, Real};
 use crate::schema::{BaseType, ColumnType};
 
@@ -34,7 +37,7 @@ pub fn parse_atom(
     symbols: &mut dyn SymbolTable,
 ) -> Result<Atom, ParseError> {
     let atom = match base {
-        BaseType::Integer { .. } => Atom::Integer(number(text, "integer")?),
+        BaseType::Integer { .. } => Atom::Integer(number(text, "integer or range")?),
         BaseType::Real => match number::<f64>(text, "real number")? {
             value if value.is_finite() => Atom::Real(Real(value)),
             _ => return Err(ParseError(format!("\"{text}\" is not a valid real number"))),
@@ -43,7 +46,7 @@ pub fn parse_atom(
         BaseType::String { .. } => Atom::String(string(text)?),
         BaseType::Uuid { .. } => Atom::Uuid(identity(text, symbols)?),
     };
-    check_atom(base, &atom).map_err(|error| ParseError(error.details))?;
+    check_atom(base, &atom).map_err(|error| ParseError(error.to_string()))?;
     Ok(atom)
 }
 
@@ -153,13 +156,17 @@ impl<'a> Elements<'a> {
     ) -> Result<&'t str, ParseError> {
         let whole = self.whole;
         if let Some(c) = text.chars().next().filter(|c| is_delimiter(*c)) {
-            let kind = if self.kind.is_map() { "map" } else { "set" };
-            let base = self.kind.key.name();
+            let kind = column_type(self.kind);
             return Err(ParseError(format!(
-                "{whole}: unexpected \"{c}\" parsing {kind} of {base}s"
+                "{whole}: unexpected \"{c}\" parsing {kind}"
             )));
         }
         let (token, rest) = split_token(text)?;
+        if let Some(range) = range(self.kind, &token) {
+            self.count += range.clone().count();
+            self.set.extend(range.map(Atom::Integer));
+            return Ok(rest);
+        }
         let key = parse_atom(&self.kind.key, &token, symbols)?;
         self.count += 1;
         let Some(value) = &self.kind.value else {
@@ -167,10 +174,10 @@ impl<'a> Elements<'a> {
             return Ok(rest);
         };
         let rest = rest.trim_start();
-        let Some(after) = rest.strip_prefix(['=', ':']) else {
+        let Some(after) = rest.strip_prefix('=') else {
             let found = rest.chars().next().map_or(String::new(), String::from);
             return Err(ParseError(format!(
-                "{whole}: syntax error at \"{found}\" expecting \"=\""
+                "{text}: syntax error at \"{found}\" expecting \"=\""
             )));
         };
         let (token, rest) = split_token(after.trim_start())?;
@@ -201,6 +208,18 @@ impl<'a> Elements<'a> {
         }
         Ok(datum)
     }
+}
+
+/// The numbers of a `1-3` in a set of integers, when they are within bounds and not too many.
+fn range(kind: &ColumnType, token: &str) -> Option<RangeInclusive<i64>> {
+    let BaseType::Integer { min, max } = kind.key else {
+        return None;
+    };
+    let (first, last) = token.split_once('-')?;
+    let (first, last): (i64, i64) = (first.parse().ok()?, last.parse().ok()?);
+    let is_small = last.saturating_sub(first) < MAX_ELEMENTS as i64;
+    (!kind.is_map() && min <= first && first <= last && last <= max && is_small)
+        .then_some(first..=last)
 }
 
 fn number<N: FromStr>(text: &str, word: &str) -> Result<N, ParseError> {

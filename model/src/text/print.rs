@@ -32,6 +32,24 @@ pub fn bare(datum: &Datum) -> String {
     join(datum, bare_atom, " ")
 }
 
+/// What a column holds, for messages: `string`, `set of up to 1 integers`, `map of (string, string) pairs`.
+pub fn column_type(kind: &ColumnType) -> String {
+    let key = kind.key.name();
+    if kind.is_scalar() {
+        return key.to_owned();
+    }
+    let bounds = match (kind.min, kind.max) {
+        (0, usize::MAX) => "of".to_owned(),
+        (min, usize::MAX) => format!("of {min} or more"),
+        (0, max) => format!("of up to {max}"),
+        (min, max) => format!("of {min} to {max}"),
+    };
+    match kind.value {
+        None => format!("set {bounds} {key}s"),
+        Some(value) => format!("map {bounds} ({key}, {}) pairs", value.name()),
+    }
+}
+
 fn join(datum: &Datum, atom: fn(&Atom) -> String, separator: &str) -> String {
     let words: Vec<String> = match datum {
         Datum::Set(set) => set.iter().map(atom).collect(),
