@@ -2,11 +2,14 @@
 //!
 //! The pipeline decides on an answer's [`Answer::flow`]; [`build`] makes a frame of exactly that flow.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod flow_of;
+mod words;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use packet::answer::{self as frame_of, ErrorSource, IcmpError};
-use packet::flow::{Arp, Discovery, Fragment, Ip, Network, Transport, ether_type, ip_protocol};
-use packet::{Flow, IPV4_LENGTH, IPV6_LENGTH, Layout, Mac, icmp_type, solicited_node};
+use packet::flow::Network;
+use packet::{Flow, Layout, Mac};
 
 use crate::object::PortRef;
 use crate::rewrite::Rewrite;
@@ -78,47 +81,12 @@ impl AnswerKind {
             Self::EchoReply | Self::Error { .. } | Self::TcpReset => false,
         }
     }
-
-    /// OVN's name of the action.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::ArpReply { .. } => "arp_reply",
-            Self::Advertisement {
-                is_router: true, ..
-            } => "nd_na_router",
-            Self::Advertisement { .. } => "nd_na",
-            Self::EchoReply => "echo_reply",
-            Self::Error { source, .. } if source.ip.is_ipv4() => "icmp4_error",
-            Self::Error { .. } => "icmp6_error",
-            Self::TcpReset => "tcp_reset",
-            Self::ArpRequest { .. } => "arp",
-            Self::Solicitation { .. } => "nd_ns",
-        }
-    }
 }
 
 impl Answer {
     /// The flow of the packet that [`build`] makes; `None` where the standards forbid the answer.
     pub fn flow(&self) -> Option<Flow> {
-        let about = &self.about;
-        match self.kind {
-            AnswerKind::ArpReply { mac } => arp_reply(about, mac),
-            AnswerKind::Advertisement { mac, is_router } => advertisement(about, mac, is_router),
-            AnswerKind::EchoReply => echo_reply(about),
-            AnswerKind::Error { source, error } => icmp_error(about, source, error),
-            AnswerKind::TcpReset => tcp_reset(about),
-            AnswerKind::ArpRequest { mac, ip, target } => {
-                let arp = Arp {
-                    operation: 1,
-                    sha: mac,
-                    spa: ip,
-                    tha: Mac::ZERO,
-                    tpa: target,
-                };
-                Some(arp_flow(mac, Mac::BROADCAST, None, arp))
-            }
-            AnswerKind::Solicitation { mac, ip, target } => Some(solicitation(mac, ip, target)),
-        }
+        flow_of::flow(&self.about, self.kind)
     }
 }
 
@@ -207,211 +175,4 @@ fn as_it_stood(
     };
     copy.drain(..start);
     Some((copy, layout))
-}
-
-fn arp_flow(eth_src: Mac, eth_dst: Mac, vlan: Option<packet::flow::VlanTag>, arp: Arp) -> Flow {
-    const ARP_LENGTH: u32 = 28;
-    Flow {
-        eth_src,
-        eth_dst,
-        vlan,
-        eth_type: ether_type::ARP,
-        network: Network::Arp(arp),
-        length: ARP_LENGTH,
-    }
-}
-
-fn arp_reply(about: &Flow, mac: Mac) -> Option<Flow> {
-    let Network::Arp(request) = about.network else {
-        return None;
-    };
-    let reply = Arp {
-        operation: 2,
-        sha: mac,
-        spa: request.tpa,
-        tha: request.sha,
-        tpa: request.spa,
-    };
-    Some(arp_flow(mac, about.eth_src, about.vlan, reply))
-}
-
-/// An IP packet that the network sends.
-fn ip_flow(about: &Flow, link: (Mac, Mac), src: IpAddr, dst: IpAddr, transport: Transport) -> Flow {
-    let protocol = match (&transport, src.is_ipv6()) {
-        (Transport::Tcp { .. }, _) => ip_protocol::TCP,
-        (_, false) => ip_protocol::ICMP,
-        (_, true) => ip_protocol::ICMPV6,
-    };
-    Flow {
-        eth_src: link.0,
-        eth_dst: link.1,
-        vlan: about.vlan,
-        eth_type: if src.is_ipv6() {
-            ether_type::IPV6
-        } else {
-            ether_type::IPV4
-        },
-        network: Network::Ip(Ip {
-            src,
-            dst,
-            protocol,
-            ttl: u8::MAX,
-            dscp: 0,
-            ecn: 0,
-            fragment: Fragment::Whole,
-            dont_fragment: true,
-            transport,
-        }),
-        length: 0,
-    }
-}
-
-/// Bytes of a neighbour message with one link-layer address option, IPv6 header included.
-const NEIGHBOR_LENGTH: u32 = IPV6_LENGTH as u32 + 32;
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-
-fn advertisement(about: &Flow, mac: Mac, is_router: bool) -> Option<Flow> {
-    let Network::Ip(Ip {
-        src: IpAddr::V6(asker),
-        transport:
-            Transport::Icmp {
-                discovery: Some(solicitation),
-                ..
-            },
-        ..
-    }) = &about.network
-    else {
-        return None;
-    };
-    let (dst, eth_dst, solicited) = match asker.is_unspecified() {
-        true => (ALL_NODES, Mac::of_multicast(ALL_NODES.into()), 0),
-        false => (*asker, about.eth_src, 0x40),
-    };
-    let advertisement = Transport::Icmp {
-        kind: icmp_type::NEIGHBOR_ADVERTISEMENT,
-        code: 0,
-        identifier: 0,
-        discovery: Some(Discovery {
-            target: solicitation.target,
-            source_mac: None,
-            target_mac: Some(mac),
-            flags: u8::from(is_router) << 7 | solicited | 0x20,
-        }),
-    };
-    let src = solicitation.target.into();
-    Some(Flow {
-        length: NEIGHBOR_LENGTH,
-        ..ip_flow(about, (mac, eth_dst), src, dst.into(), advertisement)
-    })
-}
-
-fn solicitation(mac: Mac, ip: Ipv6Addr, target: Ipv6Addr) -> Flow {
-    let dst = solicited_node(target);
-    let message = Transport::Icmp {
-        kind: icmp_type::NEIGHBOR_SOLICITATION,
-        code: 0,
-        identifier: 0,
-        discovery: Some(Discovery {
-            target,
-            source_mac: Some(mac),
-            target_mac: None,
-            flags: 0,
-        }),
-    };
-    let link = (mac, Mac::of_multicast(dst.into()));
-    let untagged = arp_flow(
-        mac,
-        mac,
-        None,
-        Arp {
-            operation: 0,
-            sha: mac,
-            spa: [0; 4].into(),
-            tha: mac,
-            tpa: [0; 4].into(),
-        },
-    );
-    Flow {
-        length: NEIGHBOR_LENGTH,
-        ..ip_flow(&untagged, link, ip.into(), dst.into(), message)
-    }
-}
-
-fn echo_reply(about: &Flow) -> Option<Flow> {
-    let mut reply = about.clone();
-    (reply.eth_src, reply.eth_dst) = (about.eth_dst, about.eth_src);
-    let Network::Ip(ip) = &mut reply.network else {
-        return None;
-    };
-    let is_ipv6 = ip.src.is_ipv6();
-    let Transport::Icmp { kind, code: 0, .. } = &mut ip.transport else {
-        return None;
-    };
-    *kind = match (*kind, is_ipv6) {
-        (icmp_type::ECHO_REQUEST, false) => icmp_type::ECHO_REPLY,
-        (icmp_type::V6_ECHO_REQUEST, true) => icmp_type::V6_ECHO_REPLY,
-        _ => return None,
-    };
-    (ip.src, ip.dst) = (ip.dst, ip.src);
-    ip.ttl = u8::MAX;
-    (ip.fragment == Fragment::Whole).then_some(reply)
-}
-
-fn icmp_error(about: &Flow, source: ErrorSource, error: IcmpError) -> Option<Flow> {
-    let Network::Ip(offending) = &about.network else {
-        return None;
-    };
-    let is_ipv6 = offending.src.is_ipv6();
-    if !error.may_answer(about) || source.ip.is_ipv6() != is_ipv6 {
-        return None;
-    }
-    let (kind, code, _) = error.wire(is_ipv6);
-    let (header, longest) = match is_ipv6 {
-        false => (IPV4_LENGTH, frame_of::MAX_ERROR_LENGTH),
-        true => (IPV6_LENGTH, frame_of::MAX_V6_ERROR_LENGTH),
-    };
-    let quoting = header as u32 + frame_of::ICMP_ERROR_LENGTH as u32 + about.length;
-    let message = Transport::Icmp {
-        kind,
-        code,
-        identifier: 0,
-        discovery: None,
-    };
-    let link = (source.mac, about.eth_src);
-    let mut flow = ip_flow(about, link, source.ip, offending.src, message);
-    flow.length = quoting.min(longest as u32);
-    if let Network::Ip(ip) = &mut flow.network {
-        ip.ttl = error.ttl();
-    }
-    Some(flow)
-}
-
-fn tcp_reset(about: &Flow) -> Option<Flow> {
-    const RST: u16 = 0x04;
-    const ACK: u16 = 0x10;
-    const TCP_LENGTH: u32 = 20;
-    let Network::Ip(segment) = &about.network else {
-        return None;
-    };
-    let Transport::Tcp { src, dst, flags } = segment.transport else {
-        return None;
-    };
-    if flags & RST != 0 || about.eth_dst.is_multicast() {
-        return None;
-    }
-    let reset = Transport::Tcp {
-        src: dst,
-        dst: src,
-        flags: if flags & ACK == 0 { RST | ACK } else { RST },
-    };
-    let link = (about.eth_dst, about.eth_src);
-    let header = if segment.src.is_ipv6() {
-        IPV6_LENGTH
-    } else {
-        IPV4_LENGTH
-    };
-    Some(Flow {
-        length: header as u32 + TCP_LENGTH,
-        ..ip_flow(about, link, segment.dst, segment.src, reset)
-    })
 }

@@ -7,6 +7,7 @@
 pub mod answer;
 mod drop;
 mod ingress;
+mod listing;
 pub mod object;
 mod record;
 mod rewrite;
@@ -14,17 +15,20 @@ mod router;
 mod stage;
 mod switch;
 mod tables;
+mod trace;
 mod verdict;
 mod view;
 mod walk;
 
 pub use drop::DropReason;
 pub use ingress::{Ingress, Passage, Resume};
+pub use listing::{Listing, TableListing, flow_list};
 pub use record::{Entry, Event, Recorder, Scope, Silent};
 pub use rewrite::{NoHeadroom, Rewrite};
 pub use router::MAX_NEIGHBORS;
 pub use stage::{Pipeline, Stage};
 pub use switch::MAX_STATIONS;
 pub use tables::{ApplyError, Deps, Slot, Tables};
+pub use trace::{Step, Trace, TraceError, TraceRecorder, trace};
 pub use verdict::{Branch, Destination, Hold, Learn, LearnedKey, Limits, Source, Tunnel, Verdict};
 pub use walk::{MAX_BRANCHES, MAX_HOPS, process};

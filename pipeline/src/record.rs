@@ -57,11 +57,11 @@ pub enum Scope {
         /// The group's name.
         group: String,
     },
-    /// The way of a packet that the network itself sends.
+    /// The way of a packet that the network itself sends. It ends with the scope around it.
     Answer {
         /// OVN's name of the action.
         action: String,
-        /// What it says.
+        /// What it says: assignments.
         fields: Vec<String>,
     },
 }
@@ -70,8 +70,8 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// A header field changes; in OVN's language.
-    Modify(String),
+    /// Header fields change: assignments in OVN's language.
+    Modify(Vec<String>),
     /// It leaves by an interface, or through a router port.
     Output {
         /// The logical port.
@@ -102,7 +102,7 @@ pub enum Event {
 pub trait Recorder {
     /// A scope begins.
     fn enter(&mut self, scope: impl FnOnce() -> Scope);
-    /// The scope that began last ends.
+    /// The scope that began last and is no [`Scope::Answer`] ends.
     fn leave(&mut self);
     /// An entry of a stage's table matched.
     fn hit(&mut self, stage: Stage, entry: impl FnOnce() -> Entry);

@@ -1,13 +1,13 @@
 //! A packet's walk through a logical router.
 
-mod admission;
-mod arp_request;
-mod arp_resolve;
-mod delivery;
-mod ip_input;
-mod larger_packets;
-mod neighbor;
-mod routing;
+pub(crate) mod admission;
+pub(crate) mod arp_request;
+pub(crate) mod arp_resolve;
+pub(crate) mod delivery;
+pub(crate) mod ip_input;
+pub(crate) mod larger_packets;
+pub(crate) mod neighbor;
+pub(crate) mod routing;
 
 use packet::answer::IcmpError;
 

@@ -1,8 +1,8 @@
 //! A packet's walk through a logical switch.
 
-mod arp_nd_responder;
-mod fdb;
-mod l2_lookup;
+pub(crate) mod arp_nd_responder;
+pub(crate) mod fdb;
+pub(crate) mod l2_lookup;
 pub(crate) mod port_security;
 mod replicate;
 
@@ -15,7 +15,7 @@ use crate::tables::{Compiled, Place, SwitchTables};
 use crate::walk::{In, Packet, Walk};
 
 pub use fdb::MAX_STATIONS;
-pub(crate) use l2_lookup::Choice;
+use l2_lookup::Choice;
 
 /// From the port where the packet came in to the ports it leaves by.
 pub(crate) fn ingress<'t, R: Recorder>(

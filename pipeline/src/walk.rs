@@ -275,7 +275,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
     }
 
     pub(crate) fn modify(&mut self, text: impl FnOnce() -> String) {
-        self.recorder.event(|| Event::Modify(text()));
+        self.recorder.event(|| Event::Modify(vec![text()]));
     }
 
     pub(crate) fn enter_scope(&mut self, scope: impl FnOnce() -> Scope) {
@@ -297,6 +297,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
             kind,
         };
         let flow = answer.flow()?;
+        answer.tell(self.recorder);
         Some(Packet {
             flow,
             origin: Origin::Answer(Rc::new(answer)),

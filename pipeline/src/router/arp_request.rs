@@ -10,7 +10,7 @@ use crate::answer::AnswerKind;
 use crate::drop::DropReason;
 use crate::ingress::Resume;
 use crate::object::{Port, RouterPort};
-use crate::record::{Entry, Event, Recorder, Scope};
+use crate::record::{Entry, Event, Recorder};
 use crate::stage::Stage;
 use crate::tables::RouterTables;
 use crate::verdict::{Destination, Hold};
@@ -30,7 +30,7 @@ pub(super) fn finish<'t, R: Recorder>(
         Some(mac) => {
             packet.flow.eth_dst = mac;
             walk.modify(|| format!("eth.dst = {mac}"));
-            walk.hit(Stage::InArpRequest, || Entry::new(0, "1", ["output;"]));
+            walk.hit(Stage::InArpRequest, output_entry);
             delivery::deliver(walk, packet, router, inport, hop.outport)
         }
         None => hold(walk, &packet, router, inport, hop),
@@ -47,6 +47,7 @@ fn hold<'t, R: Recorder>(
     let Some((port, kind)) = router.datapath.router_port(hop.outport.port) else {
         return Err(DropReason::RoutePortMissing);
     };
+    walk.modify(|| format!("eth.dst = {}", Mac::ZERO));
     walk.hit(Stage::InArpRequest, || entry(hop.next_hop));
     walk.is_for_this_packet_alone();
     let next_hop = hop.next_hop;
@@ -92,25 +93,8 @@ fn ask<'t, R: Recorder>(
     let Some(question_packet) = walk.answer(packet, question) else {
         return walk.drop(DropReason::NeighborUnresolved, Some(router.key));
     };
-    walk.enter_scope(|| Scope::Answer {
-        action: question.name().to_owned(),
-        fields: fields(hop),
-    });
     if let Err(reason) = delivery::deliver(walk, question_packet, router, inport, hop.outport) {
         walk.drop(reason, Some(router.key));
-    }
-    walk.leave_scope();
-}
-
-fn fields(hop: &Hop) -> Vec<String> {
-    match hop.next_hop {
-        IpAddr::V4(target) => vec![
-            "eth.dst = ff:ff:ff:ff:ff:ff".to_owned(),
-            format!("arp.spa = {}", hop.source),
-            format!("arp.tpa = {target}"),
-            "arp.op = 1".to_owned(),
-        ],
-        IpAddr::V6(target) => vec![format!("nd.target = {target}")],
     }
 }
 
@@ -123,4 +107,14 @@ fn entry(next_hop: IpAddr) -> Entry {
         IpAddr::V6(_) => "nd_ns { nd.target = xxreg0; output; };",
     };
     Entry::new(100, matches, [action])
+}
+
+/// For listings.
+pub(crate) fn entries() -> [Entry; 3] {
+    let [ipv4, ipv6] = [IpAddr::from([0; 4]), IpAddr::from([0; 16])].map(entry);
+    [ipv4, ipv6, output_entry()]
+}
+
+fn output_entry() -> Entry {
+    Entry::new(0, "1", ["output;"])
 }

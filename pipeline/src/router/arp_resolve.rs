@@ -37,13 +37,8 @@ pub(super) fn resolve<'t, R: Recorder>(
         .datapath
         .neighbors
         .get(&(hop.outport.port, hop.next_hop));
-    let family = view::family(hop.next_hop);
     walk.hit(Stage::InArpResolve, || {
-        let get = match family {
-            "ip4" => "get_arp(outport, reg0);",
-            _ => "get_nd(outport, xxreg0);",
-        };
-        Entry::new(1, family, [get, "next;"])
+        binding_entry(view::family(hop.next_hop))
     });
     let mac = binding.and_then(|neighbor| neighbor.mac());
     if binding.is_some_and(|neighbor| neighbor.learned.is_some()) && !packet.flow.eth_src.is_zero()
@@ -101,4 +96,13 @@ pub(crate) fn entry(outport: &str, ip: IpAddr, mac: Mac) -> Entry {
     };
     let matches = format!("outport == \"{outport}\" && {register} == {ip}");
     Entry::new(100, matches, [&format!("eth.dst = {mac};"), "next;"])
+}
+
+/// Bindings of a family.
+pub(crate) fn binding_entry(family: &str) -> Entry {
+    let get = match family {
+        "ip4" => "get_arp(outport, reg0);",
+        _ => "get_nd(outport, xxreg0);",
+    };
+    Entry::new(1, family, [get, "next;"])
 }

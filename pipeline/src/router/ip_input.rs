@@ -9,6 +9,7 @@ use packet::icmp_type;
 use super::{Input, Visit, error, larger_packets};
 use crate::answer::AnswerKind;
 use crate::drop::DropReason;
+use crate::object::RouterPort;
 use crate::record::{Entry, Recorder};
 use crate::stage::Stage;
 use crate::tables::RouterTables;
@@ -114,7 +115,7 @@ fn check_addresses<'t, R: Recorder>(
     Ok(())
 }
 
-pub(crate) const INVALID: &str = "ip4.src_mcast || ip4.src == 255.255.255.255 || \
+const INVALID: &str = "ip4.src_mcast || ip4.src == 255.255.255.255 || \
     ip4.src == 127.0.0.0/8 || ip4.dst == 127.0.0.0/8 || ip4.src == 0.0.0.0/8 || ip4.dst == 0.0.0.0/8";
 
 fn answer_arp<'t, R: Recorder>(
@@ -209,7 +210,7 @@ fn answer_own<R: Recorder>(
         let matches = format!("{} && !ip.later_frag{protocol}", own_match(ip.dst));
         let action = format!(
             "{} {{ eth.dst <-> eth.src; ip.dst <-> ip.src; next; }};",
-            kind.name()
+            kind.action().unwrap_or_default()
         );
         Entry::new(priority, matches, [&action])
     });
@@ -325,4 +326,51 @@ pub(crate) fn echo_entry(ip: IpAddr) -> Entry {
         matches,
         [&swap, "ip.ttl = 255;", &set, "flags.loopback = 1;", "next;"],
     )
+}
+
+/// The port's own and its networks' broadcast addresses are no sources.
+pub(crate) fn own_source_entry(kind: &RouterPort) -> Entry {
+    let own = kind.ipv4.iter().map(|net| net.addr().to_string());
+    let broadcasts = kind.ipv4.iter().filter(|net| net.prefix_len() < 31);
+    let sources: Vec<_> = own
+        .chain(broadcasts.map(|net| net.broadcast().to_string()))
+        .collect();
+    let matches = format!("ip4.src == {{{}}} && reg9[0] == 0", sources.join(", "));
+    Entry::new(100, matches, ["drop;"])
+}
+
+/// What holds for every router; for listings.
+pub(crate) fn general_entries() -> Vec<Entry> {
+    let drops = [
+        (100, INVALID),
+        (85, "arp || nd"),
+        (84, "nd_rs || nd_ra"),
+        (82, "ip4.mcast || ip6.mcast"),
+        (60, "ip.dst is the router's && ip.later_frag"),
+        (50, "eth.bcast"),
+        (30, "ip.ttl == {0, 1}"),
+    ];
+    let answers = [
+        (
+            80,
+            "ip.dst is the router's && !ip.later_frag && tcp",
+            "tcp_reset { next; };",
+        ),
+        (
+            80,
+            "ip.dst is the router's && !ip.later_frag && udp",
+            "icmp port unreachable { next; };",
+        ),
+        (
+            70,
+            "ip.dst is the router's && !ip.later_frag",
+            "icmp protocol unreachable { next; };",
+        ),
+        (31, "ip.ttl == {0, 1} && !ip.later_frag", TIME_EXCEEDED),
+        (0, "ip", "next;"),
+    ];
+    let drops = drops.map(|(priority, matches)| Entry::new(priority, matches, ["drop;"]));
+    let answers =
+        answers.map(|(priority, matches, action)| Entry::new(priority, matches, [action]));
+    drops.into_iter().chain(answers).collect()
 }

@@ -10,7 +10,7 @@ use packet::answer::IcmpError;
 use super::routing::Hop;
 use super::{Visit, error};
 use crate::drop::DropReason;
-use crate::object::RouterPort;
+use crate::object::{Port, RouterPort};
 use crate::record::{Entry, Recorder};
 use crate::stage::Stage;
 use crate::view;
@@ -97,4 +97,18 @@ fn entry(inport: &str, source: IpAddr, mtu: u16) -> Entry {
          ip.ttl = 255; {icmp}.frag_mtu = {mtu}; next(pipeline=ingress, table=0); }};"
     );
     Entry::new(150, matches, [&action])
+}
+
+/// A port with a limit, as packets that come in by it meet it; for listings.
+pub(crate) fn arrival_entry(port: &Port, kind: &RouterPort) -> Option<Entry> {
+    let mtu = kind.gateway_mtu?;
+    Some(entry(&port.name, kind.addresses().next()?, mtu))
+}
+
+/// A port with a limit, as packets that leave by it meet it; for listings.
+pub(crate) fn limit_entry(port: &Port, kind: &RouterPort) -> Option<Entry> {
+    let mtu = kind.gateway_mtu?;
+    let matches = format!("outport == \"{}\" && ip && length > {mtu}", port.name);
+    let action = format!("icmp_error {{ frag_mtu = {mtu}; next(pipeline=ingress, table=0); }};");
+    Some(Entry::new(150, matches, [&action]))
 }

@@ -24,10 +24,18 @@ pub const MAX_NEIGHBORS: usize = 65_536;
 struct Claim {
     ip: IpAddr,
     mac: Mac,
-    /// In OVN's words.
-    matches: &'static str,
+    kind: ClaimKind,
     /// It may only change a binding of this address.
     only_if_known: Option<IpAddr>,
+}
+
+/// What makes the claim.
+#[derive(Clone, Copy)]
+enum ClaimKind {
+    ArpReply,
+    ArpRequest,
+    Advertisement,
+    Solicitation,
 }
 
 pub(super) fn learn<'t, R: Recorder>(walk: &mut Walk<'t, R>, packet: &Packet, visit: Visit<'t>) {
@@ -40,15 +48,11 @@ pub(super) fn learn<'t, R: Recorder>(walk: &mut Walk<'t, R>, packet: &Packet, vi
     let port = visit.inport.at;
     walk.hit(Stage::InLookupNeighbor, || lookup_entry(&claim));
     if is_known(datapath, port, &claim) {
-        walk.hit(Stage::InLearnNeighbor, || {
-            Entry::new(100, "reg9[2] == 1", ["next;"])
-        });
+        walk.hit(Stage::InLearnNeighbor, known_entry);
         return walk.used(LearnedKey::Neighbor(port, claim.ip));
     }
     if !may_learn(datapath, port, &claim) {
-        walk.hit(Stage::InLearnNeighbor, || {
-            Entry::new(100, "reg9[3] == 0", ["next;"])
-        });
+        walk.hit(Stage::InLearnNeighbor, refused_entry);
         return;
     }
     walk.hit(Stage::InLearnNeighbor, || learn_entry(&claim));
@@ -68,18 +72,18 @@ fn claim(packet: &Packet, port: &RouterPort, always: bool) -> Option<Claim> {
 
 fn claim_of_arp(packet: &Packet, port: &RouterPort, always: bool) -> Option<Claim> {
     let arp = view::arp(&packet.flow)?;
-    let claim = |matches, only_if_known| Claim {
+    let claim = |kind, only_if_known| Claim {
         ip: arp.spa.into(),
         mac: arp.sha,
-        matches,
+        kind,
         only_if_known,
     };
     match arp.operation {
-        view::ARP_REPLY => Some(claim("arp.op == 2", None)),
+        view::ARP_REPLY => Some(claim(ClaimKind::ArpReply, None)),
         view::ARP_REQUEST if port.ipv4.iter().any(|net| net.contains(&arp.spa)) => {
             let is_for_router = port.ipv4.iter().any(|net| net.addr() == arp.tpa);
             let only_if_known = (!always && !is_for_router).then_some(arp.spa.into());
-            Some(claim("arp.op == 1", only_if_known))
+            Some(claim(ClaimKind::ArpRequest, only_if_known))
         }
         _ => None,
     }
@@ -90,7 +94,7 @@ fn claim_of_nd(packet: &Packet, always: bool) -> Option<Claim> {
         return Some(Claim {
             ip: message.ip.src,
             mac: message.discovery.source_mac?,
-            matches: "nd_ns",
+            kind: ClaimKind::Solicitation,
             only_if_known: (!always).then_some(message.ip.src),
         });
     }
@@ -99,7 +103,7 @@ fn claim_of_nd(packet: &Packet, always: bool) -> Option<Claim> {
     Some(Claim {
         ip: message.discovery.target.into(),
         mac: message.discovery.target_mac.unwrap_or(packet.flow.eth_src),
-        matches: "nd_na",
+        kind: ClaimKind::Advertisement,
         only_if_known: (!always && is_unsolicited).then_some(message.ip.src),
     })
 }
@@ -118,20 +122,69 @@ fn may_learn(datapath: &DatapathTables, port: PortRef, claim: &Claim) -> bool {
     has_room && claim.only_if_known.is_none_or(has)
 }
 
+// === in words ===
+
+/// The kinds of claims: what matches, how it is looked up and learned.
+const CLAIMS: [[&str; 3]; 4] = [
+    [
+        "arp.op == 2",
+        "reg9[2] = lookup_arp(inport, arp.spa, arp.sha);",
+        "put_arp(inport, arp.spa, arp.sha);",
+    ],
+    [
+        "arp.op == 1",
+        "reg9[2] = lookup_arp(inport, arp.spa, arp.sha);",
+        "put_arp(inport, arp.spa, arp.sha);",
+    ],
+    [
+        "nd_na",
+        "reg9[2] = lookup_nd(inport, nd.target, nd.tll);",
+        "put_nd(inport, nd.target, nd.tll);",
+    ],
+    [
+        "nd_ns",
+        "reg9[2] = lookup_nd(inport, ip6.src, nd.sll);",
+        "put_nd(inport, ip6.src, nd.sll);",
+    ],
+];
+
 fn lookup_entry(claim: &Claim) -> Entry {
-    let lookup = match claim.matches {
-        "nd_na" => "reg9[2] = lookup_nd(inport, nd.target, nd.tll);",
-        "nd_ns" => "reg9[2] = lookup_nd(inport, ip6.src, nd.sll);",
-        _ => "reg9[2] = lookup_arp(inport, arp.spa, arp.sha);",
-    };
-    Entry::new(100, claim.matches, [lookup, "next;"])
+    let [matches, lookup, _] = claim.words();
+    Entry::new(100, matches, [lookup, "next;"])
 }
 
 fn learn_entry(claim: &Claim) -> Entry {
-    let (matches, put) = match claim.matches {
-        "nd_na" => ("nd_na", "put_nd(inport, nd.target, nd.tll);"),
-        "nd_ns" => ("nd_ns", "put_nd(inport, ip6.src, nd.sll);"),
-        _ => ("arp", "put_arp(inport, arp.spa, arp.sha);"),
-    };
+    let [matches, _, put] = claim.words();
     Entry::new(90, matches, [put, "next;"])
+}
+
+impl Claim {
+    fn words(&self) -> [&'static str; 3] {
+        CLAIMS[self.kind as usize]
+    }
+}
+
+/// For listings.
+pub(crate) fn lookup_entries() -> Vec<Entry> {
+    let entry = |[matches, lookup, _]: [&str; 3]| Entry::new(100, matches, [lookup, "next;"]);
+    let others = Entry::new(0, "1", ["reg9[2] = 1;", "next;"]);
+    CLAIMS.map(entry).into_iter().chain([others]).collect()
+}
+
+/// For listings.
+pub(crate) fn learn_entries() -> Vec<Entry> {
+    let entry = |[matches, _, put]: [&str; 3]| Entry::new(90, matches, [put, "next;"]);
+    CLAIMS
+        .map(entry)
+        .into_iter()
+        .chain([known_entry(), refused_entry()])
+        .collect()
+}
+
+fn known_entry() -> Entry {
+    Entry::new(100, "reg9[2] == 1", ["next;"])
+}
+
+fn refused_entry() -> Entry {
+    Entry::new(100, "reg9[3] == 0", ["next;"])
 }

@@ -23,7 +23,7 @@ pub(super) fn answer<'t, R: Recorder>(
     let target = question(packet)?;
     let owner = *switch.tables.responders.get(&target)?;
     if owner.port == inport.at.port {
-        walk.hit(Stage::InArpRsp, || own_entry(target, inport));
+        walk.hit(Stage::InArpRsp, || own_entry(target, &inport.name));
         return None;
     }
     walk.hit(Stage::InArpRsp, || entry(target, &owner));
@@ -59,8 +59,9 @@ fn matches(target: IpAddr) -> String {
     }
 }
 
-fn own_entry(target: IpAddr, owner: &Port) -> Entry {
-    let matches = format!("{} && inport == \"{}\"", matches(target), owner.name);
+/// The owner of an address asks for it itself.
+pub(crate) fn own_entry(target: IpAddr, owner: &str) -> Entry {
+    let matches = format!("{} && inport == \"{}\"", matches(target), owner);
     Entry::new(100, matches, ["next;"])
 }
 
@@ -81,7 +82,7 @@ pub(crate) fn entry(target: IpAddr, owner: &Responder) -> Entry {
             "output;".to_owned(),
         ],
         IpAddr::V6(ip) => {
-            let action = kind(target, owner).name();
+            let action = kind(target, owner).action().unwrap_or_default();
             vec![format!(
                 "{action} {{ eth.src = {mac}; ip6.src = {ip}; nd.target = {ip}; nd.tll = {mac}; \
                  outport = inport; flags.loopback = 1; output; }};"

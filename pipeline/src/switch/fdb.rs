@@ -42,7 +42,7 @@ pub(super) fn learn<'t, R: Recorder>(
 }
 
 /// Whether the places of stations behind the port are learned.
-pub(super) fn learns(kind: &SwitchPort) -> bool {
+pub(crate) fn learns(kind: &SwitchPort) -> bool {
     matches!(kind.attachment, Attachment::Vif | Attachment::Nested { .. })
         && kind.has_unknown
         && kind.port_security.is_empty()
@@ -60,7 +60,8 @@ pub(super) fn lookup<'t, R: Recorder>(
     Some(port)
 }
 
-fn lookup_entry(inport: &Port) -> Entry {
+/// A port where places are learned, for traces and listings.
+pub(crate) fn lookup_entry(inport: &Port) -> Entry {
     let matches = format!("inport == \"{}\"", inport.name);
     Entry::new(
         100,
@@ -69,12 +70,8 @@ fn lookup_entry(inport: &Port) -> Entry {
     )
 }
 
-fn put_entry(inport: &Port) -> Entry {
+/// A port where places are learned, for traces and listings.
+pub(crate) fn put_entry(inport: &Port) -> Entry {
     let matches = format!("inport == \"{}\" && reg0[11] == 0", inport.name);
     Entry::new(100, matches, ["put_fdb(inport, eth.src);", "next;"])
-}
-
-/// The entries of a switch port, for listings.
-pub(crate) fn entries(port: &Port, kind: &SwitchPort) -> Option<[Entry; 2]> {
-    learns(kind).then(|| [lookup_entry(port), put_entry(port)])
 }

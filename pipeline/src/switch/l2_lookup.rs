@@ -15,7 +15,7 @@ use crate::walk::{In, Packet, Walk};
 
 /// Where a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(super) enum Choice {
     Port(PortKey),
     Group(MulticastGroup),
     /// A question for a router's address: to the router, and to whoever else may want to hear it.
@@ -65,9 +65,7 @@ fn choose_unknown<'t, R: Recorder>(
     inport: &'t Port,
     eth_dst: Mac,
 ) -> Result<Choice, DropReason> {
-    walk.hit(Stage::InL2Lkup, || {
-        Entry::new(0, "1", ["outport = get_fdb(eth.dst);", "next;"])
-    });
+    walk.hit(Stage::InL2Lkup, learned_entry);
     let learned = fdb::lookup(walk, switch, eth_dst);
     if let Some(port) = learned.filter(|port| switch.datapath.switch_port(*port).is_some()) {
         if !is_enabled(switch, port) {
@@ -146,6 +144,10 @@ pub(crate) fn station_entry(mac: Mac, port: &str, is_enabled: bool) -> Entry {
         true => Entry::new(50, matches, [&format!("outport = \"{port}\";"), "output;"]),
         false => Entry::new(50, matches, ["drop;"]),
     }
+}
+
+pub(crate) fn learned_entry() -> Entry {
+    Entry::new(0, "1", ["outport = get_fdb(eth.dst);", "next;"])
 }
 
 pub(crate) fn unknown_entry(has_receivers: bool) -> Entry {

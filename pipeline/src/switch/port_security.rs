@@ -30,7 +30,7 @@ pub(super) fn check_sender<R: Recorder>(
 ) -> Result<(), DropReason> {
     let stage = Stage::InCheckPortSec;
     if packet.flow.eth_src.is_multicast() {
-        walk.hit(stage, || Entry::new(100, "eth.src[40]", ["drop;"]));
+        walk.hit(stage, multicast_source_entry);
         return Err(DropReason::MulticastSource);
     }
     if !inport.enabled {
@@ -38,7 +38,7 @@ pub(super) fn check_sender<R: Recorder>(
         return Err(DropReason::PortDisabled);
     }
     if packet.flow.vlan.is_some() && !vlan_passthru {
-        walk.hit(stage, || Entry::new(100, "vlan.present", ["drop;"]));
+        walk.hit(stage, vlan_entry);
         return Err(DropReason::VlanUnexpected);
     }
     let rows = &kind.port_security;
@@ -152,7 +152,7 @@ pub(super) fn check_receiver<R: Recorder>(
 ) -> Result<(), DropReason> {
     let stage = Stage::OutCheckPortSec;
     if packet.flow.eth_dst.is_multicast() {
-        walk.hit(stage, || Entry::new(100, "eth.mcast", ["output;"]));
+        walk.hit(stage, group_entry);
         return Ok(());
     }
     let rows = &kind.port_security;
@@ -207,11 +207,23 @@ fn is_broadcast_of(net: &Ipv4Net, ip: Ipv4Addr) -> bool {
 
 // === in words ===
 
-fn disabled_entry(port: &Port) -> Entry {
+pub(crate) fn multicast_source_entry() -> Entry {
+    Entry::new(100, "eth.src[40]", ["drop;"])
+}
+
+pub(crate) fn vlan_entry() -> Entry {
+    Entry::new(100, "vlan.present", ["drop;"])
+}
+
+pub(crate) fn group_entry() -> Entry {
+    Entry::new(100, "eth.mcast", ["output;"])
+}
+
+pub(crate) fn disabled_entry(port: &Port) -> Entry {
     Entry::new(100, format!("inport == \"{}\"", port.name), ["drop;"])
 }
 
-fn sender_entry(port: &Port, rows: &[PortSecurity]) -> Entry {
+pub(crate) fn sender_entry(port: &Port, rows: &[PortSecurity]) -> Entry {
     if rows.is_empty() {
         return Entry::new(50, "1", ["next;"]);
     }
@@ -219,7 +231,7 @@ fn sender_entry(port: &Port, rows: &[PortSecurity]) -> Entry {
     Entry::new(90, matches, ["next;"])
 }
 
-fn receiver_entry(port: &Port, rows: &[PortSecurity]) -> Entry {
+pub(crate) fn receiver_entry(port: &Port, rows: &[PortSecurity]) -> Entry {
     if rows.is_empty() {
         return Entry::new(0, "1", ["output;"]);
     }
@@ -253,15 +265,4 @@ fn shown(net: IpNet) -> String {
         true => net.to_string(),
         false => net.addr().to_string(),
     }
-}
-
-/// The entries of a switch port, for listings.
-pub(crate) fn entries(port: &Port, kind: &SwitchPort) -> [Option<Entry>; 2] {
-    let sender = match port.enabled {
-        false => Some(disabled_entry(port)),
-        true => (!kind.port_security.is_empty()).then(|| sender_entry(port, &kind.port_security)),
-    };
-    let receiver =
-        (!kind.port_security.is_empty()).then(|| receiver_entry(port, &kind.port_security));
-    [sender, receiver]
 }
