@@ -4,7 +4,7 @@ use std::fmt;
 
 use winnow::combinator::peek;
 use winnow::prelude::*;
-use winnow::stream::{AsChar, LocatingSlice, Location};
+use winnow::stream::{AsChar, LocatingSlice, Location, Stream};
 use winnow::token::{any, literal, take_while};
 
 use crate::constant::Constant;
@@ -73,10 +73,11 @@ fn skip(input: &mut Input<'_>) -> Lexed<()> {
             let rest: &str = input.as_ref();
             let line = rest.split('\n').next().unwrap_or_default();
             let Some(length) = line.find("*/") else {
-                let span = start..start + 2;
+                let end = input.current_token_start();
+                let span = end - 2..end;
                 return Err(Diagnostic::new(span, "`/*` without `*/` on the same line"));
             };
-            run(input, winnow::token::take(length + 2));
+            input.next_slice(length + 2);
         } else if input.current_token_start() == start {
             return Ok(());
         }
@@ -183,7 +184,7 @@ fn string(input: &mut Input<'_>) -> Lexed<Kind> {
         ));
     };
     let quoted = &rest[..=end];
-    run(input, winnow::token::take(quoted.len()));
+    input.next_slice(quoted.len());
     serde_json::from_str(quoted)
         .map(Kind::Text)
         .map_err(|_| Diagnostic::new(start..start + quoted.len(), "the string is not valid JSON"))
@@ -194,7 +195,7 @@ fn integer(input: &mut Input<'_>) -> Lexed<Constant> {
     let start = input.current_token_start();
     let fail = |message, end| Diagnostic::new(start..end, message);
     let value = extent(input.as_ref());
-    run(input, winnow::token::take(value.len()));
+    input.next_slice(value.len());
     let end = start + value.len();
     let value = Constant::parse_unmasked(value).map_err(|message| fail(message, end))?;
 
@@ -206,7 +207,7 @@ fn integer(input: &mut Input<'_>) -> Lexed<Constant> {
         return Ok(value);
     };
     let mask = extent(rest);
-    run(input, winnow::token::take(1 + mask.len()));
+    input.next_slice(1 + mask.len());
     let end = end + 1 + mask.len();
     if mask.is_empty() {
         return Err(fail("expected a mask after `/`", end));

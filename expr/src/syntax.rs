@@ -252,21 +252,28 @@ impl Parser<'_> {
     fn constants(&mut self) -> Result<Constants, Diagnostic> {
         let start = self.token().span;
         let in_braces = self.accept("{");
-        let mut elements = vec![self.constant()?];
-        let mut end = elements[0].1;
-        while in_braces {
-            self.accept(",");
-            if self.is_mark("}") {
-                end = self.advance().span;
-                break;
-            }
-            elements.push(self.constant()?);
+        let first = self.constant()?;
+        let mut end = first.1;
+        let mut elements = vec![first];
+        if in_braces {
+            end = self.rest_of_set(&mut elements)?;
         }
         Ok(Constants {
             elements,
             in_braces,
             span: start.to(end),
         })
+    }
+
+    /// What follows the first element of a set, up to the closing brace, which it returns.
+    fn rest_of_set(&mut self, elements: &mut Vec<(Kind, Span)>) -> Result<Span, Diagnostic> {
+        loop {
+            self.accept(",");
+            if self.is_mark("}") {
+                return Ok(self.advance().span);
+            }
+            elements.push(self.constant()?);
+        }
     }
 
     fn constant(&mut self) -> Result<(Kind, Span), Diagnostic> {
