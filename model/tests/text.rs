@@ -1,6 +1,6 @@
 //! Values as `ovn-nbctl` prints and reads them. The expected texts are what OVN 23.03 says.
 
-use model::schema::{BaseType, ColumnType};
+use model::schema::{BaseType, ColumnType, Reference};
 use model::text::{SymbolTable, bare, column_type, datum, parse_datum};
 use model::{Atom, Datum, Table, nb};
 use uuid::Uuid;
@@ -137,8 +137,8 @@ fn values_are_read_with_and_without_brackets() {
 fn names_of_rows_are_looked_up() {
     struct Named;
     impl SymbolTable for Named {
-        fn resolve(&mut self, name: &str) -> Option<Uuid> {
-            (name == "a").then_some(Uuid::from_u128(7))
+        fn resolve(&mut self, name: &str, refers_to: Option<Reference>) -> Option<Uuid> {
+            (name == "a" && refers_to.is_some_and(|to| to.is_strong)).then_some(Uuid::from_u128(7))
         }
     }
     let ports = kind("Logical_Switch", "ports");

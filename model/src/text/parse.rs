@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::print::column_type;
 use crate::check::{MAX_ELEMENTS, check_atom};
 use crate::datum::{Atom, Datum, Real};
-use crate::schema::{BaseType, ColumnType};
+use crate::schema::{BaseType, ColumnType, Reference};
 
 /// Text that is no value of its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,13 +19,13 @@ pub struct ParseError(pub String);
 
 /// What `@name` stands for on a command line.
 pub trait SymbolTable {
-    /// The UUID of the row that is, or will be, called `@name`.
-    fn resolve(&mut self, name: &str) -> Option<Uuid>;
+    /// The UUID of the row that is, or will be, called `@name`, where a column that `refers_to` names it.
+    fn resolve(&mut self, name: &str, refers_to: Option<Reference>) -> Option<Uuid>;
 }
 
 /// No names.
 impl SymbolTable for () {
-    fn resolve(&mut self, _: &str) -> Option<Uuid> {
+    fn resolve(&mut self, _: &str, _: Option<Reference>) -> Option<Uuid> {
         None
     }
 }
@@ -44,7 +44,7 @@ pub fn parse_atom(
         },
         BaseType::Boolean => Atom::Boolean(boolean(text)?),
         BaseType::String { .. } => Atom::String(string(text)?),
-        BaseType::Uuid { .. } => Atom::Uuid(identity(text, symbols)?),
+        BaseType::Uuid { refers_to } => Atom::Uuid(identity(text, *refers_to, symbols)?),
     };
     check_atom(base, &atom).map_err(|error| ParseError(error.to_string()))?;
     Ok(atom)
@@ -254,9 +254,13 @@ fn string(text: &str) -> Result<String, ParseError> {
     serde_json::from_str(text).map_err(|error| ParseError(format!("{text}: {error}")))
 }
 
-fn identity(text: &str, symbols: &mut dyn SymbolTable) -> Result<Uuid, ParseError> {
+fn identity(
+    text: &str,
+    refers_to: Option<Reference>,
+    symbols: &mut dyn SymbolTable,
+) -> Result<Uuid, ParseError> {
     if let Some(name) = text.strip_prefix('@') {
-        let named = symbols.resolve(name);
+        let named = symbols.resolve(name, refers_to);
         return named.ok_or_else(|| ParseError(format!("row id \"@{name}\" is not defined")));
     }
     // Only the hyphenated form; the parser would take others too.

@@ -1,0 +1,257 @@
+//! The northbound API over gRPC, in one process with northd.
+
+mod common;
+
+use common::{commit, connect, read, switch_with_ports};
+use model::{Author, Datum, Id, Operation, Table, nb, sb};
+use northbound_proto::Replica;
+use northbound_proto::northbound as wire;
+use northbound_proto::northbound::northbound_client::NorthboundClient;
+use northbound_proto::northbound::{CommitRequest, ReadRequest, WatchRequest, operation};
+use northd::Northd;
+use northd::config::{Config, LogFormat};
+use northd::store::MemoryStore;
+use tonic::Code;
+use tonic::transport::Channel;
+
+async fn start() -> (Northd, NorthboundClient<Channel>) {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let config = Config {
+        northbound: any,
+        southbound: any,
+        http: None,
+        data_dir: "/nonexistent".into(),
+        log_format: LogFormat::Text,
+        verbosity: 0,
+    };
+    let northd = Northd::start_on(config, MemoryStore::default()).await;
+    let northd = northd.expect("northd starts");
+    let client = connect(northd.addresses().northbound).await;
+    (northd, client)
+}
+
+fn watch_all() -> WatchRequest {
+    WatchRequest { tables: vec![] }
+}
+
+#[tokio::test]
+async fn nb_global_has_its_row_from_the_start() {
+    let (northd, mut client) = start().await;
+    let database = read(&mut client).await;
+    assert_eq!(
+        database.revision(),
+        northd.northbound().snapshot().revision()
+    );
+    assert_eq!(database.table::<nb::NbGlobal>().iter().count(), 1);
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_committed_is_read_and_what_is_refused_is_not() {
+    let (northd, mut client) = start().await;
+    let reply = commit(&mut client, &switch_with_ports("blue"))
+        .await
+        .expect("answered");
+    assert_eq!(reply.error, None);
+    let database = read(&mut client).await;
+    assert_eq!(database.revision(), reply.revision);
+    assert!(
+        database
+            .table::<nb::LogicalSwitchPort>()
+            .named("blue-1")
+            .is_some()
+    );
+
+    let refused = commit(&mut client, &switch_with_ports("blue"))
+        .await
+        .expect("answered");
+    let error = refused.error.expect("the names are taken");
+    assert_eq!(
+        (error.kind.as_str(), error.conflict),
+        ("constraint violation", false)
+    );
+    assert_eq!(refused.revision, reply.revision);
+    assert_eq!(read(&mut client).await.revision(), reply.revision);
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_watch_starts_with_the_rows_and_goes_on_without_a_gap() {
+    let (northd, mut client) = start().await;
+    commit(&mut client, &switch_with_ports("before"))
+        .await
+        .expect("answered");
+    let mut stream = client
+        .watch(watch_all())
+        .await
+        .expect("a stream")
+        .into_inner();
+    let mut writer = connect(northd.addresses().northbound).await;
+    let writes = tokio::spawn(async move {
+        for number in 0..50 {
+            let reply = commit(&mut writer, &switch_with_ports(&format!("s{number}"))).await;
+            assert_eq!(reply.expect("answered").error, None);
+        }
+    });
+    let mut replica = Replica::new();
+    let mut seen = 0;
+    while replica.database().row_count("Logical_Switch") < 51 {
+        let reply = stream.message().await.expect("a reply").expect("no end");
+        if let Some(changes) = replica.watch(reply).expect("rows") {
+            assert!(changes.revision > seen);
+            seen = changes.revision;
+        }
+    }
+    writes.await.expect("all written");
+    assert!(
+        replica
+            .database()
+            .changes_since(&read(&mut client).await)
+            .is_empty()
+    );
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_watch_tells_of_the_tables_asked_for_only() {
+    let (northd, mut client) = start().await;
+    let request = WatchRequest {
+        tables: vec!["Address_Set".into()],
+    };
+    let mut stream = client.watch(request).await.expect("a stream").into_inner();
+    let first = stream.message().await.expect("a reply").expect("no end");
+    assert!(first.complete && first.changes.is_empty());
+
+    commit(&mut client, &switch_with_ports("other"))
+        .await
+        .expect("answered");
+    let set = nb::AddressSet {
+        id: Id::random(),
+        name: "a".into(),
+        ..nb::AddressSet::default()
+    };
+    let reply = commit(&mut client, &[set.insert()])
+        .await
+        .expect("answered");
+    let next = stream.message().await.expect("a reply").expect("no end");
+    assert_eq!((next.revision, next.changes.len()), (reply.revision, 1));
+    assert_eq!(next.changes[0].table, "Address_Set");
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn northds_own_tables_are_not_shown() {
+    let (northd, mut client) = start().await;
+    let chassis = sb::Chassis {
+        id: Id::random(),
+        encap_port: 6081,
+        ..sb::Chassis::default()
+    };
+    let committed = northd
+        .northbound()
+        .commit(Author::System, vec![chassis.insert()])
+        .await;
+    assert_eq!(committed.expect("stored").changes.of("Chassis").len(), 1);
+    let request = ReadRequest { tables: vec![] };
+    let mut stream = client.read(request).await.expect("a stream").into_inner();
+    while let Some(reply) = stream.message().await.expect("a reply") {
+        assert!(reply.tables.iter().all(|table| table.table != "Chassis"));
+    }
+    for table in ["Chassis", "Cable"] {
+        let request = ReadRequest {
+            tables: vec![table.into()],
+        };
+        let status = client.read(request).await.expect_err("refused");
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), format!("No table named {table}."));
+    }
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_transaction_is_refused_with_its_place() {
+    let (northd, mut client) = start().await;
+    let insert = wire::Insert {
+        table: "Logical_Switch".into(),
+        row: None,
+    };
+    let operation = operation::Operation::Insert(insert);
+    let operations = vec![wire::Operation {
+        operation: Some(operation),
+    }];
+    let status = client
+        .commit(CommitRequest { operations })
+        .await
+        .expect_err("refused");
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert_eq!(status.message(), "operation 0: Insert: row: missing");
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_row_that_no_message_could_carry_is_refused() {
+    let (northd, mut client) = start().await;
+    let set = nb::AddressSet {
+        id: Id::random(),
+        name: "a".into(),
+        ..nb::AddressSet::default()
+    };
+    commit(&mut client, &[set.insert()])
+        .await
+        .expect("answered");
+    let part = |number: u32| {
+        let addresses = (0..40_000).map(|host| format!("{number:030}-{host}"));
+        Operation::Mutate {
+            table: nb::AddressSet::NAME.into(),
+            uuid: set.id.uuid(),
+            column: "addresses".into(),
+            mutator: model::Mutator::Insert,
+            datum: Datum::set(addresses),
+        }
+    };
+    let mut errors = Vec::new();
+    for number in 0..3 {
+        errors.extend(
+            commit(&mut client, &[part(number)])
+                .await
+                .expect("answered")
+                .error,
+        );
+    }
+    let details = errors
+        .first()
+        .map(|error| error.details.as_str())
+        .unwrap_or_default();
+    assert!(
+        details.contains("more than the maximum of 3145728"),
+        "{details}"
+    );
+    // What fitted is there, and can be read.
+    let database = read(&mut client).await;
+    let stored = database
+        .table::<nb::AddressSet>()
+        .named("a")
+        .expect("there");
+    assert_eq!(stored.addresses.len(), 40_000 * (3 - errors.len()));
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_northd_that_stops_ends_its_watches_and_refuses_transactions() {
+    let (northd, mut client) = start().await;
+    let mut stream = client
+        .watch(watch_all())
+        .await
+        .expect("a stream")
+        .into_inner();
+    stream.message().await.expect("a reply").expect("the rows");
+    let door = northd.northbound().clone();
+    northd.shutdown().await;
+    // The stream ends, properly or with the connection.
+    while let Ok(Some(_)) = stream.message().await {}
+    let refused = door.commit(Author::System, vec![]).await;
+    assert_eq!(
+        refused.expect_err("stopped").to_string(),
+        "northd is stopping"
+    );
+}
