@@ -207,6 +207,16 @@ fn what_is_no_value_is_refused_in_ovns_words() {
         "1-3: 3 value(s) specified but the maximum number is 1",
     );
     refuses(
+        tag,
+        "3-1",
+        "\"3-1\" is not a valid range. Range end cannot be before start.",
+    );
+    refuses(
+        tag,
+        "0-3",
+        "constraint violation: 0 is not in the valid range 1 to 4095 (inclusive)",
+    );
+    refuses(
         port("type"),
         "[]",
         "[]: 0 value(s) specified but the minimum number is 1",

@@ -162,7 +162,7 @@ impl<'a> Elements<'a> {
             )));
         }
         let (token, rest) = split_token(text)?;
-        if let Some(range) = range(self.kind, &token) {
+        if let Some(range) = range(self.kind, &token)? {
             self.count += range.clone().count();
             self.set.extend(range.map(Atom::Integer));
             return Ok(rest);
@@ -188,14 +188,19 @@ impl<'a> Elements<'a> {
     fn finish(self) -> Result<Datum, ParseError> {
         let (whole, count) = (self.whole, self.count);
         let ColumnType { min, max, .. } = *self.kind;
+        let elements = if self.kind.is_map() {
+            "pair(s)"
+        } else {
+            "value(s)"
+        };
         if count < min {
             return Err(ParseError(format!(
-                "{whole}: {count} value(s) specified but the minimum number is {min}"
+                "{whole}: {count} {elements} specified but the minimum number is {min}"
             )));
         }
         if count > max {
             return Err(ParseError(format!(
-                "{whole}: {count} value(s) specified but the maximum number is {max}"
+                "{whole}: {count} {elements} specified but the maximum number is {max}"
             )));
         }
         let (datum, repeated) = if self.kind.is_map() {
@@ -210,16 +215,35 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// The numbers of a `1-3` in a set of integers, when they are within bounds and not too many.
-fn range(kind: &ColumnType, token: &str) -> Option<RangeInclusive<i64>> {
-    let BaseType::Integer { min, max } = kind.key else {
-        return None;
+/// The numbers of a `1-3` in a set of integers.
+fn range(kind: &ColumnType, token: &str) -> Result<Option<RangeInclusive<i64>>, ParseError> {
+    if kind.is_map() || !matches!(kind.key, BaseType::Integer { .. }) {
+        return Ok(None);
+    }
+    // A dash at the start is a sign.
+    let dash = token.char_indices().skip(1).find(|(_, c)| *c == '-');
+    let bounds = dash.and_then(|(at, _)| {
+        let (first, last) = (token[..at].parse().ok()?, token[at + 1..].parse().ok()?);
+        Some((first, last))
+    });
+    let Some((first, last)): Option<(i64, i64)> = bounds else {
+        return Ok(None);
     };
-    let (first, last) = token.split_once('-')?;
-    let (first, last): (i64, i64) = (first.parse().ok()?, last.parse().ok()?);
-    let is_small = last.saturating_sub(first) < MAX_ELEMENTS as i64;
-    (!kind.is_map() && min <= first && first <= last && last <= max && is_small)
-        .then_some(first..=last)
+    if last < first {
+        return Err(ParseError(format!(
+            "\"{token}\" is not a valid range. Range end cannot be before start."
+        )));
+    }
+    for bound in [first, last] {
+        check_atom(&kind.key, &Atom::Integer(bound))
+            .map_err(|error| ParseError(error.to_string()))?;
+    }
+    if last.saturating_sub(first) >= MAX_ELEMENTS as i64 {
+        return Err(ParseError(format!(
+            "constraint violation: Range \"{token}\" is too big. Maximum allowed size is {MAX_ELEMENTS}."
+        )));
+    }
+    Ok(Some(first..=last))
 }
 
 fn number<N: FromStr>(text: &str, word: &str) -> Result<N, ParseError> {
