@@ -1,0 +1,145 @@
+//! `init`, `show` and `sync`.
+
+use model::nb::{LogicalRouter, LogicalRouterPort, LogicalSwitch, LogicalSwitchPort};
+
+use crate::command::{Call, Command, Group};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::lookup::find;
+
+/// The family.
+pub(super) static GROUP: Group = Group {
+    title: "General commands",
+    commands: &[
+        Command::rows(
+            "init",
+            ("", 0, 0),
+            "initialize the database if it is empty",
+            init,
+        ),
+        Command::rows(
+            "show",
+            ("[SWITCH|ROUTER]", 0, 1),
+            "print an overview of the network, or of one switch or router",
+            show,
+        )
+        .examples(&["show", "show web"]),
+        Command::rows(
+            "sync",
+            ("", 0, 0),
+            "with --wait=sb|hv, wait for earlier changes, too",
+            sync,
+        )
+        .examples(&["--wait=hv sync"]),
+    ],
+};
+
+/// The row of `NB_Global` is made before any command runs.
+fn init(_: &mut Context<'_>, _: &Call) -> Result<(), Failure> {
+    Ok(())
+}
+
+fn sync(context: &mut Context<'_>, _: &Call) -> Result<(), Failure> {
+    context.must_wait = true;
+    Ok(())
+}
+
+fn show(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
+    let (switches, routers) = match call.arguments() {
+        [id] => (
+            find::<LogicalSwitch>(context, id)?.into_iter().collect(),
+            find::<LogicalRouter>(context, id)?.into_iter().collect(),
+        ),
+        _ => (
+            context.rows.all::<LogicalSwitch>(),
+            context.rows.all::<LogicalRouter>(),
+        ),
+    };
+    for switch in &switches {
+        show_switch(context, switch);
+    }
+    for router in &routers {
+        show_router(context, router);
+    }
+    Ok(())
+}
+
+fn show_switch(context: &mut Context<'_>, switch: &LogicalSwitch) {
+    let alias = alias(switch.external_ids.get("neutron:network_name"));
+    context.line(format!(
+        "switch {} ({}){alias}",
+        switch.id.uuid(),
+        switch.name
+    ));
+    let mut ports: Vec<LogicalSwitchPort> = switch
+        .ports
+        .iter()
+        .filter_map(|&port| context.rows.get(port))
+        .collect();
+    ports.sort_by(|a, b| a.name.cmp(&b.name));
+    for port in &ports {
+        show_switch_port(context, port);
+    }
+}
+
+fn show_switch_port(context: &mut Context<'_>, port: &LogicalSwitchPort) {
+    let alias = alias(port.external_ids.get("neutron:port_name"));
+    context.line(format!("    port {}{alias}", port.name));
+    if !port.r#type.is_empty() {
+        context.line(format!("        type: {}", port.r#type));
+    }
+    if let Some(parent) = &port.parent_name {
+        context.line(format!("        parent: {parent}"));
+    }
+    if let Some(tag) = port.tag {
+        context.line(format!("        tag: {tag}"));
+    }
+    // The address of a router port says nothing that its name does not say.
+    let is_router = port.addresses.len() == 1 && port.addresses.contains("router");
+    if !port.addresses.is_empty() && !is_router {
+        context.line(format!("        addresses: [{}]", quoted(&port.addresses)));
+    }
+    if let Some(router_port) = port.options.get("router-port") {
+        context.line(format!("        router-port: {router_port}"));
+    }
+}
+
+fn show_router(context: &mut Context<'_>, router: &LogicalRouter) {
+    let alias = alias(router.external_ids.get("neutron:router_name"));
+    context.line(format!(
+        "router {} ({}){alias}",
+        router.id.uuid(),
+        router.name
+    ));
+    let mut ports: Vec<LogicalRouterPort> = router
+        .ports
+        .iter()
+        .filter_map(|&port| context.rows.get(port))
+        .collect();
+    ports.sort_by(|a, b| a.name.cmp(&b.name));
+    for port in &ports {
+        context.line(format!("    port {}", port.name));
+        context.line(format!("        mac: \"{}\"", port.mac));
+        if !port.networks.is_empty() {
+            context.line(format!("        networks: [{}]", quoted(&port.networks)));
+        }
+        if let Some(table) = port.options.get("route_table") {
+            context.line(format!("        route-table: {table}"));
+        }
+    }
+}
+
+fn alias(name: Option<&String>) -> String {
+    match name {
+        Some(name) if !name.is_empty() => format!(" (aka {name})"),
+        _ => String::new(),
+    }
+}
+
+fn quoted<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
+    let quoted: Vec<String> = texts
+        .into_iter()
+        .map(|text| format!("\"{text}\""))
+        .collect();
+    quoted.join(", ")
+}

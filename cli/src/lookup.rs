@@ -1,0 +1,170 @@
+//! Finding the rows that commands name.
+
+use model::nb::{LogicalRouter, LogicalRouterPort, LogicalSwitch, LogicalSwitchPort, PortGroup};
+use model::{Id, Table};
+
+use crate::command::nearest;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::symbols::parse_uuid;
+
+/// A table whose rows commands name.
+pub trait Named: Table {
+    /// What messages call a row.
+    const NOUN: &'static str;
+    /// What messages call rows of one name, where several may have it.
+    const AMBIGUOUS: Option<&'static str> = None;
+    /// The row's name.
+    fn name(&self) -> &str;
+}
+
+impl Named for LogicalSwitch {
+    const NOUN: &'static str = "switch";
+    const AMBIGUOUS: Option<&'static str> = Some("logical switches");
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for LogicalRouter {
+    const NOUN: &'static str = "router";
+    const AMBIGUOUS: Option<&'static str> = Some("logical routers");
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for LogicalSwitchPort {
+    const NOUN: &'static str = "port";
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for LogicalRouterPort {
+    const NOUN: &'static str = "port";
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for PortGroup {
+    const NOUN: &'static str = "port group";
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// The row of this UUID or name, if there is one.
+///
+/// # Errors
+/// Several rows have this name.
+pub fn find<T: Named>(context: &Context<'_>, id: &str) -> Result<Option<T>, Failure> {
+    if let Some(row) = parse_uuid(id).and_then(|uuid| context.rows.get(Id::new(uuid))) {
+        return Ok(Some(row));
+    }
+    let mut rows = context
+        .rows
+        .all::<T>()
+        .into_iter()
+        .filter(|row| row.name() == id);
+    let row = rows.next();
+    match T::AMBIGUOUS {
+        Some(nouns) if rows.next().is_some() => Err(Failure::new(format!(
+            "Multiple {nouns} named '{id}'.  Use a UUID."
+        ))),
+        _ => Ok(row),
+    }
+}
+
+/// The row of this UUID or name.
+///
+/// # Errors
+/// There is none, or several.
+pub fn require<T: Named>(context: &Context<'_>, id: &str) -> Result<T, Failure> {
+    find(context, id)?.ok_or_else(|| {
+        let kind = if parse_uuid(id).is_some() {
+            "UUID"
+        } else {
+            "name"
+        };
+        let failure = Failure::new(format!("{id}: {} {kind} not found", T::NOUN));
+        let rows = context.rows.all::<T>();
+        match nearest(id, rows.iter().map(Named::name)) {
+            Some(nearest) => failure.hint(format!("did you mean '{nearest}'?")),
+            None => failure,
+        }
+    })
+}
+
+/// The row that a command with `--if-exists` names: `None` when it is not there.
+///
+/// # Errors
+/// It is not there and has to be, or there are several.
+pub fn find_or_require<T: Named>(
+    context: &Context<'_>,
+    id: &str,
+    must_exist: bool,
+) -> Result<Option<T>, Failure> {
+    if must_exist {
+        require(context, id).map(Some)
+    } else {
+        find(context, id)
+    }
+}
+
+/// The switch that a port is part of.
+///
+/// # Errors
+/// It is part of none.
+pub fn switch_of(
+    context: &Context<'_>,
+    port: &LogicalSwitchPort,
+) -> Result<LogicalSwitch, Failure> {
+    let mut switches = context.rows.all::<LogicalSwitch>().into_iter();
+    switches
+        .find(|switch| switch.ports.contains(&port.id))
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "logical port {} is not part of any logical switch",
+                port.name
+            ))
+        })
+}
+
+/// The router that a port is part of.
+///
+/// # Errors
+/// It is part of none.
+pub fn router_of(
+    context: &Context<'_>,
+    port: &LogicalRouterPort,
+) -> Result<LogicalRouter, Failure> {
+    let mut routers = context.rows.all::<LogicalRouter>().into_iter();
+    routers
+        .find(|router| router.ports.contains(&port.id))
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "port {} is not part of any logical router",
+                port.name
+            ))
+        })
+}
+
+/// A row's name, or its UUID where it has none.
+pub fn name_or_uuid<T: Named>(row: &T) -> String {
+    if row.name().is_empty() {
+        row.id().uuid().to_string()
+    } else {
+        row.name().to_owned()
+    }
+}
+
+/// The lines `UUID (NAME)` of rows, by name.
+pub fn listing<T: Named>(rows: impl IntoIterator<Item = T>) -> String {
+    let mut rows: Vec<T> = rows.into_iter().collect();
+    rows.sort_by(|a, b| (a.name(), a.id()).cmp(&(b.name(), b.id())));
+    rows.iter()
+        .map(|row| format!("{} ({})\n", row.id().uuid(), row.name()))
+        .collect()
+}

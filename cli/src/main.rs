@@ -1,0 +1,5 @@
+//! `vsctl`: see [`cli`].
+
+fn main() -> std::process::ExitCode {
+    cli::program::main()
+}

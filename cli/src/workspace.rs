@@ -1,0 +1,345 @@
+//! The database as the commands of one line see and change it, before anything is committed.
+//!
+//! Commands write to a layer above the rows that were read. Later commands of the line see what earlier ones
+//! wrote. At the end the layer becomes the operations of one transaction: whole columns where they were
+//! set, single elements where only these were added or removed, so that two lines that add ports to one
+//! switch do not get into each other's way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Atom, Database, Datum, Id, Mutator, Operation, Row, Table, TableSchema};
+use uuid::Uuid;
+
+/// A layer of changes over a database.
+#[derive(Debug)]
+pub struct Workspace<'a> {
+    database: &'a Database,
+    rows: BTreeMap<(&'static str, Uuid), WorkRow>,
+    verified: BTreeMap<(&'static str, Uuid), BTreeSet<&'static str>>,
+}
+
+/// A row that was written.
+#[derive(Debug)]
+struct WorkRow {
+    schema: &'static TableSchema,
+    /// `None` when it was deleted.
+    now: Option<Row>,
+    is_new: bool,
+    writes: BTreeMap<&'static str, Write>,
+}
+
+/// What was written to a column.
+#[derive(Debug)]
+enum Write {
+    Whole,
+    Elements {
+        added: BTreeSet<Atom>,
+        removed: BTreeSet<Atom>,
+    },
+}
+
+impl<'a> Workspace<'a> {
+    /// The database without changes.
+    pub fn new(database: &'a Database) -> Self {
+        Self {
+            database,
+            rows: BTreeMap::new(),
+            verified: BTreeMap::new(),
+        }
+    }
+
+    /// The tables' declarations.
+    pub fn schemas(&self) -> impl Iterator<Item = &'static TableSchema> {
+        self.database.schemas()
+    }
+
+    /// A row as it is now.
+    pub fn row(&self, schema: &'static TableSchema, uuid: Uuid) -> Option<&Row> {
+        match self.rows.get(&(schema.name, uuid)) {
+            Some(row) => row.now.as_ref(),
+            None => self.database.row(schema.name, uuid).map(|row| &**row),
+        }
+    }
+
+    /// The rows of a table as they are now, by name where they have one, and by UUID.
+    pub fn rows(&self, schema: &'static TableSchema) -> Vec<&Row> {
+        let unchanged = self
+            .database
+            .rows(schema.name)
+            .map(|row| &**row)
+            .filter(|row| !self.rows.contains_key(&(schema.name, row.uuid)));
+        let written = self
+            .rows
+            .range((schema.name, Uuid::nil())..=(schema.name, Uuid::max()))
+            .filter_map(|(_, row)| row.now.as_ref());
+        let mut rows: Vec<&Row> = unchanged.chain(written).collect();
+        rows.sort_by_key(|row| (row.get(schema, "name").and_then(Datum::as_str), row.uuid));
+        rows
+    }
+
+    /// A row of a declared table.
+    pub fn get<T: Table>(&self, id: Id<T>) -> Option<T> {
+        self.row(T::SCHEMA, id.uuid()).and_then(typed)
+    }
+
+    /// The rows of a declared table, by name and UUID.
+    pub fn all<T: Table>(&self) -> Vec<T> {
+        self.rows(T::SCHEMA).into_iter().filter_map(typed).collect()
+    }
+
+    /// Adds a row with defaults in its columns.
+    pub fn insert(&mut self, schema: &'static TableSchema, uuid: Uuid) {
+        self.rows.insert(
+            (schema.name, uuid),
+            WorkRow {
+                schema,
+                now: Some(Row::new(uuid, schema)),
+                is_new: true,
+                writes: BTreeMap::new(),
+            },
+        );
+    }
+
+    /// Adds a row of a declared table.
+    pub fn add<T: Table>(&mut self, row: &T) {
+        let schema = T::SCHEMA;
+        let uuid = row.id().uuid();
+        self.insert(schema, uuid);
+        for (column, datum) in schema.columns.iter().zip(row.to_columns()) {
+            self.set(schema, uuid, column.name, datum);
+        }
+    }
+
+    /// Replaces a column.
+    pub fn set(
+        &mut self,
+        schema: &'static TableSchema,
+        uuid: Uuid,
+        column: &'static str,
+        datum: Datum,
+    ) {
+        if self.write(schema, uuid, column, |value| *value = datum) {
+            let row = self.work_row(schema, uuid);
+            row.writes.insert(column, Write::Whole);
+        }
+    }
+
+    /// Replaces a column of a row of a declared table.
+    pub fn update<T: Table>(&mut self, id: Id<T>, column: &'static str, datum: Datum) {
+        self.set(T::SCHEMA, id.uuid(), column, datum);
+    }
+
+    /// Adds an element to a set.
+    pub fn add_element<T: Table>(
+        &mut self,
+        id: Id<T>,
+        column: &'static str,
+        atom: impl Into<Atom>,
+    ) {
+        self.change_element(T::SCHEMA, id.uuid(), column, atom.into(), true);
+    }
+
+    /// Removes an element of a set.
+    pub fn remove_element<T: Table>(
+        &mut self,
+        id: Id<T>,
+        column: &'static str,
+        atom: impl Into<Atom>,
+    ) {
+        self.change_element(T::SCHEMA, id.uuid(), column, atom.into(), false);
+    }
+
+    /// Deletes a row. Rows that live only as long as others refer to them are out of sight at once, and are
+    /// deleted when nobody refers to them any more.
+    pub fn delete(&mut self, schema: &'static TableSchema, uuid: Uuid) {
+        if self.row(schema, uuid).is_some() {
+            self.work_row(schema, uuid).now = None;
+        }
+    }
+
+    /// Deletes a row of a declared table.
+    pub fn remove<T: Table>(&mut self, id: Id<T>) {
+        self.delete(T::SCHEMA, id.uuid());
+    }
+
+    /// Lets the transaction happen only while the column still has the value that was read.
+    pub fn verify(&mut self, schema: &'static TableSchema, uuid: Uuid, column: &'static str) {
+        self.verified
+            .entry((schema.name, uuid))
+            .or_default()
+            .insert(column);
+    }
+
+    /// The changes as operations; none when nothing changes.
+    pub fn operations(&self) -> Vec<Operation> {
+        let changes: Vec<Operation> = self
+            .rows
+            .iter()
+            .flat_map(|(&(table, uuid), row)| self.row_operations(table, uuid, row))
+            .collect();
+        if changes.is_empty() {
+            return changes;
+        }
+        self.verifications().chain(changes).collect()
+    }
+
+    fn verifications(&self) -> impl Iterator<Item = Operation> + '_ {
+        self.verified
+            .iter()
+            .filter_map(|(&(table, uuid), columns)| {
+                let schema = self.database.schema(table)?;
+                let row = self.database.row(table, uuid)?;
+                let columns = columns
+                    .iter()
+                    .filter_map(|&name| Some((name.to_owned(), row.get(schema, name)?.clone())))
+                    .collect();
+                Some(Operation::Verify {
+                    table: table.to_owned(),
+                    uuid,
+                    columns,
+                })
+            })
+    }
+
+    fn row_operations(&self, table: &'static str, uuid: Uuid, row: &WorkRow) -> Vec<Operation> {
+        let table = table.to_owned();
+        match &row.now {
+            None if row.is_new || !row.schema.is_root => Vec::new(),
+            None => vec![Operation::Delete { table, uuid }],
+            Some(now) if row.is_new => vec![Operation::Insert {
+                table,
+                uuid,
+                columns: non_default_columns(row.schema, now),
+            }],
+            Some(now) => self.write_operations(uuid, row, now),
+        }
+    }
+
+    fn write_operations(&self, uuid: Uuid, row: &WorkRow, now: &Row) -> Vec<Operation> {
+        let table = row.schema.name;
+        let before = self.database.row(table, uuid);
+        let mut whole = Vec::new();
+        let mut operations = Vec::new();
+        for (&column, write) in &row.writes {
+            let Some(value) = now.get(row.schema, column) else {
+                continue;
+            };
+            match write {
+                Write::Whole => {
+                    if before.and_then(|row_before| row_before.get(row.schema, column))
+                        != Some(value)
+                    {
+                        whole.push((column.to_owned(), value.clone()));
+                    }
+                }
+                Write::Elements { added, removed } => {
+                    for (mutator, atoms) in [(Mutator::Delete, removed), (Mutator::Insert, added)] {
+                        if !atoms.is_empty() {
+                            operations.push(Operation::Mutate {
+                                table: table.to_owned(),
+                                uuid,
+                                column: column.to_owned(),
+                                mutator,
+                                datum: Datum::Set(atoms.clone()),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        if !whole.is_empty() {
+            operations.push(Operation::Update {
+                table: table.to_owned(),
+                uuid,
+                columns: whole,
+            });
+        }
+        operations
+    }
+
+    fn change_element(
+        &mut self,
+        schema: &'static TableSchema,
+        uuid: Uuid,
+        column: &'static str,
+        atom: Atom,
+        is_added: bool,
+    ) {
+        let element = atom.clone();
+        let exists = self.write(schema, uuid, column, |value| {
+            if let Datum::Set(atoms) = value {
+                if is_added {
+                    atoms.insert(element);
+                } else {
+                    atoms.remove(&element);
+                }
+            }
+        });
+        if !exists {
+            return;
+        }
+        let row = self.work_row(schema, uuid);
+        let write = row.writes.entry(column).or_insert_with(|| Write::Elements {
+            added: BTreeSet::new(),
+            removed: BTreeSet::new(),
+        });
+        if let Write::Elements { added, removed } = write {
+            let (to, from) = if is_added {
+                (added, removed)
+            } else {
+                (removed, added)
+            };
+            from.remove(&atom);
+            to.insert(atom);
+        }
+    }
+
+    /// Writes to a column of a row; false when there is no such row.
+    fn write(
+        &mut self,
+        schema: &'static TableSchema,
+        uuid: Uuid,
+        column: &str,
+        write: impl FnOnce(&mut Datum),
+    ) -> bool {
+        let Some((position, _)) = schema.column(column) else {
+            return false;
+        };
+        if self.row(schema, uuid).is_none() {
+            return false;
+        }
+        if let Some(row) = &mut self.work_row(schema, uuid).now {
+            let mut columns = row.columns.to_vec();
+            write(&mut columns[position]);
+            row.columns = columns.into();
+        }
+        true
+    }
+
+    fn work_row(&mut self, schema: &'static TableSchema, uuid: Uuid) -> &mut WorkRow {
+        let database = self.database;
+        self.rows
+            .entry((schema.name, uuid))
+            .or_insert_with(|| WorkRow {
+                schema,
+                now: database.row(schema.name, uuid).map(|row| (**row).clone()),
+                is_new: false,
+                writes: BTreeMap::new(),
+            })
+    }
+}
+
+fn typed<T: Table>(row: &Row) -> Option<T> {
+    T::from_row(row).ok()
+}
+
+fn non_default_columns(schema: &TableSchema, row: &Row) -> Vec<(String, Datum)> {
+    let defaults = Row::new(row.uuid, schema);
+    schema
+        .columns
+        .iter()
+        .zip(row.columns.iter().zip(defaults.columns.iter()))
+        .filter(|(_, (value, default))| value != default)
+        .map(|(column, (value, _))| (column.name.to_owned(), value.clone()))
+        .collect()
+}

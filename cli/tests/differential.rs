@@ -1,0 +1,44 @@
+//! The same scripts through OVN's `ovn-nbctl` and through `vsctl`: what comes out must be the same.
+
+mod common;
+
+use common::memory::Memory;
+use common::ovn::Ovn;
+use common::script::{self, Script};
+
+/// Compares two transcripts of a script line by line; lines that are said to differ must differ.
+fn check(script: &Script, ovn: &[String], weft: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (line, (theirs, ours)) in script.lines.iter().zip(ovn.iter().zip(weft)) {
+        let place = format!("{}.txt:{}", script.name, line.number);
+        if line.differs && theirs == ours {
+            problems.push(format!("{place}: does not differ any more:\n{theirs}"));
+        } else if !line.differs && theirs != ours {
+            problems.push(format!(
+                "{place}:\n--- ovn-nbctl\n{theirs}--- vsctl\n{ours}"
+            ));
+        }
+    }
+    problems
+}
+
+#[test]
+fn commands_on_a_database_in_memory_print_what_ovn_nbctl_prints() {
+    if !Ovn::is_installed() {
+        return;
+    }
+    let problems: Vec<String> = script::all()
+        .iter()
+        .flat_map(|script| {
+            let ovn = script.transcript(&mut Ovn::start());
+            let weft = script.transcript(&mut Memory::new());
+            check(script, &ovn, &weft)
+        })
+        .collect();
+    assert!(
+        problems.is_empty(),
+        "{} differences:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
+}
