@@ -7,14 +7,14 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use zerocopy::{Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Mac;
 use crate::flow::{Flow, Fragment, Ip, Network, Transport};
 use crate::header::icmp_type;
 
 /// The exact-match key of a flow at the port where it enters.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FlowKey {
     /// The low half of the ingress number.
@@ -84,6 +84,11 @@ impl FlowKey {
     /// The number of the port or tunnel where the packet entered.
     pub fn ingress(&self) -> u64 {
         u64::from(self.ingress_high) << 32 | u64::from(self.ingress)
+    }
+
+    /// The key with these machine words.
+    pub fn from_words(words: [u64; 8]) -> FlowKey {
+        zerocopy::transmute!(words)
     }
 
     /// The key as eight machine words, for hashing.

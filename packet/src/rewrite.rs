@@ -81,3 +81,36 @@ fn decrement_ipv6(packet: &mut [u8], hops: u8) -> Option<()> {
     header.hop_limit = header.hop_limit.checked_sub(hops)?;
     Some(())
 }
+
+/// Sets the explicit congestion notification bits (RFC 3168), and adjusts the IPv4 header checksum. False, and
+/// nothing changed, if there is no IP header at `layout.network`.
+pub fn set_ecn(frame: &mut [u8], layout: Layout, ecn: u8) -> bool {
+    let Some(packet) = frame.get_mut(usize::from(layout.network)..) else {
+        return false;
+    };
+    match packet.first().map(|byte| byte >> 4) {
+        Some(4) => set_ipv4_ecn(packet, ecn),
+        Some(6) => set_ipv6_ecn(packet, ecn),
+        _ => None,
+    }
+    .is_some()
+}
+
+fn set_ipv4_ecn(packet: &mut [u8], ecn: u8) -> Option<()> {
+    let (header, _) = Ipv4::mut_from_prefix(packet).ok()?;
+    let tos = header.tos & !3 | ecn & 3;
+    let word = |tos| u16::from_be_bytes([header.version_length, tos]);
+    let checksum = checksum::adjusted(header.checksum.get(), word(header.tos), word(tos));
+    header.checksum.set(checksum);
+    header.tos = tos;
+    Some(())
+}
+
+fn set_ipv6_ecn(packet: &mut [u8], ecn: u8) -> Option<()> {
+    /// Where the bits stand in the first word.
+    const SHIFT: u32 = 20;
+    let (header, _) = Ipv6::mut_from_prefix(packet).ok()?;
+    let word = header.version_class_label.get() & !(3 << SHIFT) | u32::from(ecn & 3) << SHIFT;
+    header.version_class_label.set(word);
+    Some(())
+}

@@ -394,6 +394,7 @@ proptest! {
     ) {
         let (flow, _) = parse(&build(None, addresses, 64, &above, &[])).unwrap();
         let key = FlowKey::of(1, &flow).unwrap();
+        prop_assert_eq!(FlowKey::from_words(key.words()), key);
         let (varied, _) = parse(&build(None, addresses, ttl, &above, &vec![0; length])).unwrap();
         prop_assert_eq!(FlowKey::of(1, &varied), Some(key));
         prop_assert_ne!(FlowKey::of(2, &flow), Some(key));

@@ -57,6 +57,7 @@ drop_reasons! {
     GeneveProtocol "geneve-protocol" "The tunnel packet does not carry an Ethernet frame.";
     GeneveNoPorts "geneve-no-ports" "The tunnel packet does not name its logical ports.";
     GeneveUnknownSender "geneve-unknown-sender" "The tunnel packet comes from an address of no known chassis.";
+    CongestionLost "congestion-lost" "The underlay marked congestion on a packet whose sender would not see the mark (RFC 6040).";
     UnknownDatapath "unknown-datapath" "The packet names a datapath that this node does not have.";
     UnknownPort "unknown-port" "The packet names a logical port that its datapath does not have.";
     UnknownGroup "unknown-group" "The packet names a multicast group that does not exist.";
