@@ -75,12 +75,16 @@ impl Packet {
         self.end = (HEADROOM + length).min(self.storage.len());
     }
 
-    /// The frame begins at `start` of the whole buffer from now on.
+    /// The frame begins at `start` of the whole buffer from now on; its offload keeps to the same bytes.
     ///
     /// # Panics
     /// If that is past its end.
     pub fn set_start(&mut self, start: usize) {
         assert!(start <= self.end, "a frame begins before its end");
+        if let Some(checksum) = &mut self.offload.checksum {
+            let moved = usize::from(checksum.start) + self.start;
+            checksum.start = u16::try_from(moved.saturating_sub(start)).unwrap_or(u16::MAX);
+        }
         self.start = start;
     }
 
@@ -157,6 +161,15 @@ impl Pool {
             self.small.push(packet);
         } else {
             self.large.push(packet);
+        }
+    }
+
+    /// Free buffers of the size that `length` bytes need.
+    pub fn free_for(&self, length: usize) -> usize {
+        if length <= SMALL {
+            self.small.len()
+        } else {
+            self.large.len()
         }
     }
 

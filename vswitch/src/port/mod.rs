@@ -1,0 +1,91 @@
+//! Where packets come from and go to.
+//!
+//! A worker sees every device through [`Port`]: batches in, batches out, and a descriptor to wait for. What a
+//! device can do besides is in its [`Capabilities`], so that a new kind of device is one more implementation.
+
+mod memory;
+mod tap;
+mod tunnel;
+
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+
+use arrayvec::ArrayVec;
+use pipeline::DropReason;
+
+use crate::buffer::{Packet, Pool};
+
+pub use memory::{MemoryPort, Wire};
+pub use tap::TapPort;
+pub use tunnel::{TunnelPort, overhead};
+
+/// The most frames that one batch holds.
+pub const BATCH: usize = 64;
+
+/// A frame on its way in or out.
+#[derive(Debug)]
+pub struct Frame {
+    /// The bytes. In a tunnel: the payload of the UDP datagram.
+    pub packet: Packet,
+    /// What stands outside the payload, if the device is a tunnel.
+    pub outer: Option<Outer>,
+}
+
+/// The outer headers of a tunnelled frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outer {
+    /// The other end: the sender of a received frame, the receiver of a sent one.
+    pub remote: SocketAddr,
+    /// The explicit congestion notification bits.
+    pub ecn: u8,
+    /// Frames with equal entropy take one way through the underlay. Not known of a received frame.
+    pub entropy: u16,
+}
+
+/// What one call to [`Port::receive`] brought.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The frames, in the order of their arrival.
+    pub frames: ArrayVec<Frame, BATCH>,
+    /// Why frames were lost on the way in, one reason for each.
+    pub refused: ArrayVec<DropReason, BATCH>,
+}
+
+impl Batch {
+    /// True if neither frames nor losses fit any more.
+    fn is_full(&self) -> bool {
+        self.frames.is_full() || self.refused.is_full()
+    }
+}
+
+/// What a device can do besides carrying complete frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It takes frames whose checksum or segmentation is left undone.
+    pub offload: bool,
+}
+
+/// The device is gone: nothing will ever come in or go out.
+#[derive(Debug, thiserror::Error)]
+#[error("the device is gone")]
+pub struct Lost(#[source] pub std::io::Error);
+
+/// One worker's end of a device.
+pub trait Port: Send {
+    /// Becomes readable when there is something to receive.
+    fn readiness(&self) -> BorrowedFd<'_>;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Appends what has arrived to `batch`, up to its bounds, in buffers of `pool`. Never waits.
+    fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost>;
+
+    /// Sends `frames` in order and tells `done` the fate of each. Never waits: what the
+    /// device cannot take now is lost, with its reason.
+    fn transmit(
+        &mut self,
+        frames: &mut Vec<Frame>,
+        done: &mut dyn FnMut(Frame, Result<(), DropReason>),
+    );
+}
