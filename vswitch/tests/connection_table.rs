@@ -105,7 +105,7 @@ fn a_sweep_forgets_what_is_idle_or_doomed_and_nothing_else() {
         turn.insert(&key(number), fresh(number), number)
             .expect("there is room");
     }
-    turn.sweep(128, 30, 21, |key| key[0] == 25)
+    turn.sweep(5, 128, (30, 21), |key| key[0] == 25)
         .expect("room to wait");
     let left: Vec<u64> = (0..30)
         .filter(|number| turn.find(&key(*number)).is_some())

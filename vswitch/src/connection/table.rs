@@ -93,7 +93,7 @@ pub struct ConnectionTable<A> {
     /// The first free entry (low half, plus one), and a count that makes each value of the word unique.
     free: AtomicU64,
     live: AtomicU32,
-    /// Where eviction and expiry go on.
+    /// Where eviction goes on.
     hand: AtomicU32,
     actions: Actions<A>,
     quiescence: Quiescence,
@@ -256,6 +256,11 @@ impl<A: Hash + Eq> Member<A> {
         Turn { member: self }
     }
 
+    /// True if the table remembers any flow.
+    pub fn has_connections(&self) -> bool {
+        self.table.live.load(Ordering::Relaxed) > 0
+    }
+
     /// True if entries wait for other members' turns to end.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -279,6 +284,11 @@ impl<A: Hash + Eq> Member<A> {
 impl<A: Hash + Eq> Turn<'_, A> {
     fn table(&self) -> &ConnectionTable<A> {
         &self.member.table
+    }
+
+    /// Flows that the table can remember.
+    pub fn capacity(&self) -> u32 {
+        self.table().entries.len() as u32
     }
 
     /// The remembered flow with this key.
@@ -334,33 +344,42 @@ impl<A: Hash + Eq> Turn<'_, A> {
         Ok(())
     }
 
-    /// Goes on through the table for `work` entries, and forgets those that are idle for `idle_ms` or
-    /// that `is_doomed` names.
+    /// Looks at `work` entries from number `from` on, round the table, and forgets those that are idle for
+    /// `idle_ms` or that `is_doomed` names. Returns where to go on.
     pub fn sweep(
         &mut self,
+        from: u32,
         work: u32,
-        now_ms: u64,
-        idle_ms: u64,
+        (now_ms, idle_ms): (u64, u64),
         is_doomed: impl Fn(&Key) -> bool,
-    ) -> Result<(), NotRemembered> {
+    ) -> Result<u32, NotRemembered> {
         let capacity = self.table().entries.len() as u32;
-        let start = self.table().hand.fetch_add(work, Ordering::Relaxed);
-        for step in 0..work.min(capacity) {
-            let index = start.wrapping_add(step) % capacity;
+        let mut index = from % capacity;
+        for _ in 0..work.min(capacity) {
             let entry = &self.table().entries[index as usize];
-            let is_idle =
-                now_ms.saturating_sub(entry.last_seen_ms.load(Ordering::Relaxed)) >= idle_ms;
+            let last_seen_ms = entry.last_seen_ms.load(Ordering::Relaxed);
+            let is_idle = now_ms.saturating_sub(last_seen_ms) >= idle_ms;
             if entry.is_live() && (is_idle || is_doomed(&entry.key())) {
                 self.unlink(index)?;
             }
+            index = (index + 1) % capacity;
         }
-        Ok(())
+        Ok(index)
     }
 
     /// An entry that is written and not yet published.
     fn prepare(&mut self, key: &Key, fresh: Fresh<A>, now_ms: u64) -> Result<u32, NotRemembered> {
         let Some(index) = self.table().pop_free() else {
-            self.sweep(EVICTION_WORK, now_ms, super::IDLE_EVICTION_MS, |_| false)?;
+            let from = self
+                .table()
+                .hand
+                .fetch_add(EVICTION_WORK, Ordering::Relaxed);
+            self.sweep(
+                from,
+                EVICTION_WORK,
+                (now_ms, super::IDLE_EVICTION_MS),
+                |_| false,
+            )?;
             return Err(NotRemembered::Full);
         };
         let table = self.table();

@@ -1,0 +1,392 @@
+//! The data path as its owner sees it: start, publish tables, plug ports, read counters, stop.
+//!
+//! A [`DataPath`] is a set of worker threads. The control side never touches a packet: it publishes an immutable
+//! snapshot of the tables, which every worker adopts before its next batch, and hands over a port's queues, one
+//! for each worker. Every call returns at once but [`DataPath::wait_adopted`] and [`DataPath::shutdown`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use nix::errno::Errno;
+use pipeline::Tables;
+use pipeline::object::PortRef;
+
+use crate::buffer::Pool;
+use crate::connection::ConnectionTable;
+use crate::counter::{TrafficCounters, WorkerCounters};
+use crate::port::{Port, TapPort, TunnelPort, overhead};
+use crate::snapshot::{Adoption, Snapshot};
+use crate::stats::{Sources, Stats};
+use crate::sys::poll::Waker;
+use crate::sys::tap;
+use crate::worker::{Action, Command, Parts, Status, TunnelRegistry, Worker};
+
+pub use crate::snapshot::{NotAdopted, Revision};
+pub use crate::worker::Event;
+
+/// The most worker threads.
+pub const MAX_WORKERS: usize = 64;
+/// The most flows that can be remembered at once.
+pub const MAX_CONNECTIONS: u32 = 64 << 20;
+/// Events that wait for the control side, at most.
+pub const EVENTS: usize = 4_096;
+/// Buffers of each worker, small and large.
+const BUFFERS: (usize, usize) = (1_024, 64);
+
+/// What a data path is started with.
+#[derive(Clone, Debug)]
+pub struct DataPathConfig {
+    /// Worker threads, `1..=`[`MAX_WORKERS`]. Each port must bring one queue for each of them.
+    pub workers: usize,
+    /// The underlay address that Geneve packets are sent from and received on.
+    pub encap_ip: IpAddr,
+    /// The UDP port of the Geneve socket; 0 takes any free one, see [`DataPath::encap_port`].
+    pub encap_port: u16,
+    /// The MTU of the underlay, in bytes of L3: a longer tunnel packet is never sent.
+    pub underlay_mtu: u16,
+    /// The most flows that are remembered at once, `1..=`[`MAX_CONNECTIONS`].
+    pub max_connections: u32,
+}
+
+/// Why a data path could not be started, or a port not be plugged.
+#[derive(Debug, thiserror::Error)]
+pub enum DataPathError {
+    /// A number of workers that cannot be.
+    #[error("{0} workers are outside 1..={MAX_WORKERS}")]
+    BadWorkers(usize),
+    /// A number of connections that cannot be.
+    #[error("{0} connections are outside 1..={MAX_CONNECTIONS}")]
+    BadConnections(u32),
+    /// The underlay carries less than an IPv6 packet needs (RFC 8200 section 5).
+    #[error(
+        "the underlay MTU {0} leaves no room for packets of {MIN_TUNNEL_MTU} bytes in the tunnel"
+    )]
+    UnderlayMtu(u16),
+    /// The Geneve socket could not be bound.
+    #[error("cannot bind the Geneve socket to {address}")]
+    Tunnel {
+        /// Where to.
+        address: SocketAddr,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// A port must bring one queue for each worker.
+    #[error("the port has {queues} queues for {workers} workers")]
+    Queues {
+        /// How many it brought.
+        queues: usize,
+        /// How many workers there are.
+        workers: usize,
+    },
+    /// A thread or what it waits with could not be made.
+    #[error("cannot start a worker")]
+    Worker(#[source] io::Error),
+}
+
+/// The least L3 length that the tunnel must take.
+const MIN_TUNNEL_MTU: u16 = 576;
+
+/// A running data path. Dropping it stops the workers.
+pub struct DataPath {
+    config: DataPathConfig,
+    encap_port: u16,
+    started: Instant,
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    adoption: Arc<Adoption>,
+    /// Held while a snapshot is made from the last one.
+    publishing: Mutex<()>,
+    workers: Vec<Handle>,
+    ports: Mutex<BTreeMap<PortRef, Vec<Arc<TrafficCounters>>>>,
+    tunnels: Arc<TunnelRegistry>,
+    connections: Arc<ConnectionTable<Action>>,
+    events: Receiver<Event>,
+}
+
+/// One worker as its owner sees it.
+struct Handle {
+    commands: Sender<Command>,
+    waker: Waker,
+    counters: Arc<WorkerCounters>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl DataPath {
+    /// Binds the Geneve sockets and starts the workers, with empty tables and no ports.
+    pub fn start(config: &DataPathConfig) -> Result<DataPath, DataPathError> {
+        check(config)?;
+        let mut address = SocketAddr::new(config.encap_ip, config.encap_port);
+        let mut tunnels: Vec<Box<dyn Port>> = Vec::new();
+        for _ in 0..config.workers {
+            let failed = |source| DataPathError::Tunnel { address, source };
+            let tunnel = TunnelPort::bind(address, config.underlay_mtu).map_err(failed)?;
+            // The first socket may have chosen the port, which the others share.
+            address = tunnel.local_address().map_err(failed)?;
+            tunnels.push(Box::new(tunnel));
+        }
+        let config = DataPathConfig {
+            encap_port: address.port(),
+            ..config.clone()
+        };
+        Self::start_over(&config, tunnels)
+    }
+
+    /// Starts the workers over these ends of a tunnel, one for each: for tests without sockets.
+    pub fn start_over(
+        config: &DataPathConfig,
+        tunnels: Vec<Box<dyn Port>>,
+    ) -> Result<DataPath, DataPathError> {
+        check(config)?;
+        check_queues(tunnels.len(), config.workers)?;
+        let (connections, members) = ConnectionTable::new(config.max_connections, config.workers);
+        let (events, event_receiver) = bounded(EVENTS);
+        let mut path = DataPath {
+            config: config.clone(),
+            encap_port: config.encap_port,
+            started: Instant::now(),
+            snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::first())),
+            adoption: Arc::new(Adoption::new(config.workers)),
+            publishing: Mutex::new(()),
+            workers: Vec::new(),
+            ports: Mutex::default(),
+            tunnels: Arc::default(),
+            connections,
+            events: event_receiver,
+        };
+        for (number, (memory, tunnel)) in members.into_iter().zip(tunnels).enumerate() {
+            let (commands, command_receiver) = unbounded();
+            let waker = Waker::new().map_err(worker_error)?;
+            let counters = Arc::<WorkerCounters>::default();
+            let (small, large) = BUFFERS;
+            let worker = Worker::new(Parts {
+                number,
+                memory,
+                tunnel,
+                tunnel_mtu: path.tunnel_mtu(),
+                pool: Pool::new(small, large),
+                snapshots: path.snapshots.clone(),
+                adoption: path.adoption.clone(),
+                commands: command_receiver,
+                waker: waker.clone(),
+                events: events.clone(),
+                counters: counters.clone(),
+                tunnels: path.tunnels.clone(),
+            });
+            let thread = spawn(number, worker.map_err(worker_error)?, path.started)?;
+            path.workers.push(Handle {
+                commands,
+                waker,
+                counters,
+                thread: Some(thread),
+            });
+        }
+        Ok(path)
+    }
+
+    /// The UDP port that the Geneve socket has.
+    pub fn encap_port(&self) -> u16 {
+        self.encap_port
+    }
+
+    /// How many workers there are, and so how many queues a port must bring.
+    pub fn workers(&self) -> usize {
+        self.config.workers
+    }
+
+    /// The greatest L3 length of a packet that fits the tunnel: the MTU for pods.
+    pub fn tunnel_mtu(&self) -> u16 {
+        self.config.underlay_mtu - overhead(self.config.encap_ip)
+    }
+
+    /// Makes `tables` those of every batch that begins from now on.
+    ///
+    /// They must come of the tables published before by [`Tables::apply`], or else be the first: remembered
+    /// verdicts are judged by the generations in them.
+    pub fn publish(&self, tables: Arc<Tables>) -> Revision {
+        self.publish_next(|last| last.with_tables(tables))
+    }
+
+    /// Waits until no worker uses a snapshot older than `revision`, and all have done what they were told
+    /// before it was published. Blocks the calling thread.
+    pub fn wait_adopted(&self, revision: Revision, timeout: Duration) -> Result<(), NotAdopted> {
+        self.adoption.wait(revision, timeout)
+    }
+
+    /// Plugs a TAP device into a logical port, in the place of a former one: one queue for each worker.
+    ///
+    /// Packets flow once the revision is adopted and the tables have the port.
+    pub fn add_port(
+        &self,
+        at: PortRef,
+        queues: Vec<tap::Queue>,
+    ) -> Result<Revision, DataPathError> {
+        let device = |queue| Box::new(TapPort::new(queue)) as Box<dyn Port>;
+        self.add_device(at, queues.into_iter().map(device).collect())
+    }
+
+    /// Plugs any device into a logical port: one end for each worker.
+    pub fn add_device(
+        &self,
+        at: PortRef,
+        devices: Vec<Box<dyn Port>>,
+    ) -> Result<Revision, DataPathError> {
+        check_queues(devices.len(), self.workers.len())?;
+        let mut counters = Vec::new();
+        for (worker, device) in self.workers.iter().zip(devices) {
+            let counted = Arc::<TrafficCounters>::default();
+            counters.push(counted.clone());
+            worker.tell(Command::Plug {
+                at,
+                device,
+                counters: counted,
+            });
+        }
+        self.ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(at, counters);
+        Ok(self.publish_next(Snapshot::renewed))
+    }
+
+    /// Unplugs a port and closes its queues: once the revision is adopted no packet enters or leaves by it.
+    pub fn remove_port(&self, at: PortRef) -> Revision {
+        for worker in &self.workers {
+            worker.tell(Command::Unplug { at });
+        }
+        self.ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&at);
+        self.publish_next(Snapshot::renewed)
+    }
+
+    /// What packets teach. Clones of the receiver share the events: each goes to one of them.
+    pub fn events(&self) -> Receiver<Event> {
+        self.events.clone()
+    }
+
+    /// All counters, added up over the workers.
+    pub fn stats(&self) -> Stats {
+        let ports = self
+            .ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Stats::read(&Sources {
+            workers: self
+                .workers
+                .iter()
+                .map(|worker| worker.counters.clone())
+                .collect(),
+            ports,
+            tunnels: self.tunnels.all(),
+            connections: self.connections.counts(),
+            now_ms: millis_since(self.started),
+        })
+    }
+
+    /// Stops the workers after the batches that they are at, and closes all devices.
+    pub fn shutdown(mut self) {
+        self.stop();
+    }
+
+    fn publish_next(&self, next: impl FnOnce(&Snapshot) -> Snapshot) -> Revision {
+        let guard = self
+            .publishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let snapshot = next(&self.snapshots.load());
+        let revision = snapshot.revision;
+        self.snapshots.store(Arc::new(snapshot));
+        drop(guard);
+        self.workers.iter().for_each(|worker| worker.waker.wake());
+        revision
+    }
+
+    fn stop(&mut self) {
+        for worker in &self.workers {
+            worker.tell(Command::Stop);
+            worker.waker.wake();
+        }
+        for worker in &mut self.workers {
+            if worker
+                .thread
+                .take()
+                .is_some_and(|thread| thread.join().is_err())
+            {
+                tracing::error!("a worker had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for DataPath {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Handle {
+    fn tell(&self, command: Command) {
+        // Only a worker that is gone does not listen; what it should have done no longer matters.
+        let _ = self.commands.send(command);
+    }
+}
+
+fn check(config: &DataPathConfig) -> Result<(), DataPathError> {
+    if !(1..=MAX_WORKERS).contains(&config.workers) {
+        return Err(DataPathError::BadWorkers(config.workers));
+    }
+    if !(1..=MAX_CONNECTIONS).contains(&config.max_connections) {
+        return Err(DataPathError::BadConnections(config.max_connections));
+    }
+    if config.underlay_mtu < overhead(config.encap_ip) + MIN_TUNNEL_MTU {
+        return Err(DataPathError::UnderlayMtu(config.underlay_mtu));
+    }
+    Ok(())
+}
+
+fn check_queues(queues: usize, workers: usize) -> Result<(), DataPathError> {
+    if queues == workers {
+        Ok(())
+    } else {
+        Err(DataPathError::Queues { queues, workers })
+    }
+}
+
+fn worker_error(error: Errno) -> DataPathError {
+    DataPathError::Worker(error.into())
+}
+
+/// Runs a worker in a thread of its own until it is told to stop.
+fn spawn(
+    number: usize,
+    mut worker: Worker,
+    started: Instant,
+) -> Result<JoinHandle<()>, DataPathError> {
+    let run = move || {
+        let clock = || millis_since(started);
+        loop {
+            match worker.step(None, clock) {
+                Ok(Status::Running) => {}
+                Ok(Status::Stopped) => return,
+                Err(error) => {
+                    tracing::error!(number, %error, "a worker cannot wait for packets and stops");
+                    return;
+                }
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name(format!("worker-{number}"));
+    thread.spawn(run).map_err(DataPathError::Worker)
+}
+
+fn millis_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,46 @@
+//! A verdict as it is remembered.
+
+use std::hash::{Hash, Hasher};
+
+use pipeline::{Branch, Deps, Destination, LearnedKey, Verdict};
+
+/// What to do with the packets of a flow, and what that was made of. Equal ones are kept once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Action {
+    /// The packets that come of one, in order.
+    pub branches: Box<[Branch]>,
+    /// The learned entries that the flow uses.
+    pub used: Box<[LearnedKey]>,
+    /// What the verdict depends on.
+    pub deps: Deps,
+}
+
+impl From<Verdict> for Action {
+    fn from(verdict: Verdict) -> Self {
+        Action {
+            branches: verdict.branches.into_vec().into_boxed_slice(),
+            used: verdict.used.into_vec().into_boxed_slice(),
+            deps: verdict.deps,
+        }
+    }
+}
+
+/// Enough to tell most actions apart: what they depend on and where their first packet goes.
+impl Hash for Action {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.deps.hash(state);
+        self.used.hash(state);
+        self.branches.len().hash(state);
+        if let Some(branch) = self.branches.first() {
+            branch.rewrite.eth_dst.hash(state);
+            match &branch.to {
+                Destination::Output { port, interface } => (0, port, interface).hash(state),
+                Destination::Tunnel(to) => {
+                    (1, to.encap_ip, to.datapath, to.inport, to.outport).hash(state);
+                }
+                Destination::Hold(hold) => (2, hold.port, hold.next_hop).hash(state),
+                Destination::Drop { reason, datapath } => (3, reason, datapath).hash(state),
+            }
+        }
+    }
+}

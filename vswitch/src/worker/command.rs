@@ -1,0 +1,58 @@
+//! What the control side tells a worker to do.
+
+use std::sync::Arc;
+
+use pipeline::object::PortRef;
+
+use super::{Place, Status, Worker};
+use crate::counter::TrafficCounters;
+use crate::port::Port;
+
+/// What [`Poll`](crate::sys::poll::Poll) calls the waker.
+pub(super) const TOKEN: u64 = 0;
+
+/// What the control side tells a worker to do.
+pub enum Command {
+    /// Plug a device into a port, in the place of a former one.
+    Plug {
+        /// The port.
+        at: PortRef,
+        /// This worker's queue of the device.
+        device: Box<dyn Port>,
+        /// Where to count its traffic.
+        counters: Arc<TrafficCounters>,
+    },
+    /// Close the device of a port, and forget the flows that entered by it.
+    Unplug {
+        /// The port.
+        at: PortRef,
+    },
+    /// Stop.
+    Stop,
+}
+
+impl Worker {
+    /// Obeys all commands so far.
+    pub(super) fn obey(&mut self) -> Status {
+        if self.ready.contains(&TOKEN) {
+            self.waker.clear();
+            self.ready.retain(|token| *token != TOKEN);
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            let ports = &mut self.forwarder.ports;
+            match command {
+                Command::Plug {
+                    at,
+                    device,
+                    counters,
+                } => ports.plug(at, device, counters, &self.poll),
+                Command::Unplug { at } => {
+                    ports.unplug(at, &self.poll);
+                    self.upkeep.forget_flows_of(Place::Port(at));
+                }
+                Command::Stop => return Status::Stopped,
+            }
+        }
+        Status::Running
+    }
+}

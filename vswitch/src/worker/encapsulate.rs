@@ -1,0 +1,96 @@
+//! Step 7: for another node.
+
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+
+use packet::flow::{Flow, Fragment, Network, Transport};
+use packet::geneve;
+use pipeline::{Branch, DropReason, Tunnel};
+
+use super::execute::Piece;
+use super::parse::About;
+use super::ports::Door;
+use super::{Forwarder, Moment};
+use crate::buffer::Packet;
+use crate::port::{Frame, Outer};
+use crate::sys::virtio::Offload;
+
+impl Forwarder {
+    /// Into the tunnel, if it is not too long for it.
+    pub(super) fn tunnel(
+        &mut self,
+        piece: Piece,
+        branch: &Branch,
+        tunnel: &Tunnel,
+        about: &About,
+        moment: Moment<'_>,
+    ) {
+        if self.is_too_long(&piece, branch, about) {
+            return self.too_long(piece, branch, tunnel, about, moment);
+        }
+        if let Some(packet) = self.rewrite(piece, branch, about, moment) {
+            self.encapsulate(packet, tunnel, about, moment);
+        }
+    }
+
+    /// Puts the Geneve header before a frame and stages it for the tunnel.
+    pub(super) fn encapsulate(
+        &mut self,
+        mut packet: Packet,
+        tunnel: &Tunnel,
+        about: &About,
+        moment: Moment<'_>,
+    ) {
+        let header = geneve::Header {
+            vni: tunnel.datapath.get(),
+            ingress: tunnel.inport,
+            egress: tunnel.outport,
+        };
+        if packet.offload != Offload::NONE {
+            return self.discard(packet, DropReason::OffloadInvalid, about, moment);
+        }
+        if packet.push_front(&header.encode()).is_err() {
+            return self.discard(packet, DropReason::NoHeadroom, about, moment);
+        }
+        let outer = Outer {
+            remote: SocketAddr::new(tunnel.encap_ip, tunnel.encap_port),
+            ecn: ecn(&about.flow),
+            entropy: entropy(&about.flow),
+        };
+        if let Err(frame) = self.ports.stage(
+            Door::Tunnel,
+            Frame {
+                packet,
+                outer: Some(outer),
+            },
+        ) {
+            self.discard(frame.packet, DropReason::OutputFailed, about, moment);
+        }
+    }
+}
+
+/// The inner ECN bits, which the outer header copies (RFC 6040 section 4.1, normal mode). The outer DSCP is 0.
+fn ecn(flow: &Flow) -> u8 {
+    match &flow.network {
+        Network::Ip(ip) => ip.ecn,
+        _ => 0,
+    }
+}
+
+/// Equal for packets that must not overtake each other. Fragments have no ports to look at but the first's,
+/// so that all fragments are taken by addresses alone.
+fn entropy(flow: &Flow) -> u16 {
+    let Network::Ip(ip) = &flow.network else {
+        return 0;
+    };
+    let ports = match ip.transport {
+        _ if ip.fragment != Fragment::Whole => (0, 0),
+        Transport::Tcp { src, dst, .. }
+        | Transport::Udp { src, dst }
+        | Transport::Sctp { src, dst } => (src, dst),
+        Transport::Icmp { identifier, .. } => (identifier, 0),
+        Transport::Other => (0, 0),
+    };
+    let hasher = foldhash::fast::FixedState::default();
+    (hasher.hash_one((ip.src, ip.dst, ip.protocol, ports)) >> 24) as u16
+}

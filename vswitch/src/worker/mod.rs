@@ -1,0 +1,274 @@
+//! A packet's walk through the data path, on one page.
+//!
+//! A worker is a thread that owns one queue of every port, one Geneve socket, and buffers. It waits for
+//! packets, and takes each batch through the steps below to the end before it waits again. Each step is a file
+//! of the same name:
+//!
+//! 1. [`receive`]: a batch from a port or the tunnel;
+//! 2. [`decapsulate`]: the outer headers of a tunnelled packet;
+//! 3. [`parse`]: the packet's headers, as a flow;
+//! 4. [`recall`]: the verdict on an earlier packet of the flow, if it still holds;
+//! 5. [`decide`]: else the logical pipeline, whose verdict is remembered;
+//! 6. [`execute`]: the verdict, in the bytes: copies, rewrites, answers;
+//! 7. [`encapsulate`]: for another node, or [`too_long`] for that;
+//! 8. [`hold`]: for a neighbour that is not known yet;
+//! 9. [`transmit`]: everything that the batch made.
+//!
+//! [`learn`] tells the control side what packets taught; [`upkeep`] is the work that time brings.
+//! A batch sees one snapshot of the tables, and nothing in it waits, or takes a lock for a flow that is known.
+
+mod action;
+mod command;
+mod decapsulate;
+mod decide;
+mod encapsulate;
+mod execute;
+mod hold;
+mod learn;
+mod parse;
+mod place;
+mod ports;
+mod recall;
+mod receive;
+mod too_long;
+mod transmit;
+mod upkeep;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::Receiver;
+use nix::errno::Errno;
+use pipeline::Ingress;
+
+use crate::buffer::{Packet, Pool};
+use crate::connection::{Member, Turn};
+use crate::counter::WorkerCounters;
+use crate::port::{Batch, Port};
+use crate::snapshot::{Adoption, Revision, Snapshot};
+use crate::sys::poll::{Poll, Waker};
+
+pub use action::Action;
+pub use command::Command;
+pub use learn::{EVENT_INTERVAL_MS, Event};
+pub use place::Place;
+pub use ports::{TUNNELS, TunnelRegistry};
+
+use hold::HoldQueue;
+use learn::Events;
+use parse::{About, Subject};
+use ports::{Door, Ports};
+use too_long::ErrorLimit;
+use upkeep::Upkeep;
+
+/// What a worker is made of.
+pub struct Parts {
+    /// Which worker it is.
+    pub number: usize,
+    /// Its access to the connection table.
+    pub memory: Member<Action>,
+    /// Its end of the tunnel.
+    pub tunnel: Box<dyn Port>,
+    /// The greatest L3 length of an untagged packet that fits the tunnel.
+    pub tunnel_mtu: u16,
+    /// Its buffers.
+    pub pool: Pool,
+    /// Where snapshots are published.
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Where it says which snapshot it uses.
+    pub adoption: Arc<Adoption>,
+    /// What it is told to do.
+    pub commands: Receiver<Command>,
+    /// Wakes it to look at snapshots and commands.
+    pub waker: Waker,
+    /// Where it says what packets taught.
+    pub events: crossbeam::channel::Sender<Event>,
+    /// Its counters.
+    pub counters: Arc<WorkerCounters>,
+    /// Where it enters the counters of a tunnel that it uses for the first time.
+    pub tunnels: Arc<TunnelRegistry>,
+}
+
+/// A worker, without its thread: [`Worker::step`] is one round of its loop.
+pub struct Worker {
+    number: usize,
+    memory: Member<Action>,
+    forwarder: Forwarder,
+    upkeep: Upkeep,
+    poll: Poll,
+    ready: Vec<u64>,
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    adoption: Arc<Adoption>,
+    adopted: Option<Revision>,
+    commands: Receiver<Command>,
+    waker: Waker,
+}
+
+/// Everything of a worker that a packet meets, except what it remembers.
+struct Forwarder {
+    ports: Ports,
+    pool: Pool,
+    batch: Batch,
+    holds: HoldQueue,
+    events: Events,
+    errors: ErrorLimit,
+    counters: Arc<WorkerCounters>,
+    tunnel_mtu: u16,
+    /// Scratch: the tunnel packets that the device took, by node, with their bytes.
+    sent: Vec<(IpAddr, u64)>,
+}
+
+/// What does not change during a turn.
+#[derive(Clone, Copy)]
+struct Moment<'a> {
+    snapshot: &'a Snapshot,
+    /// Milliseconds since the data path was started.
+    now_ms: u64,
+}
+
+/// What becomes of a worker after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It goes on.
+    Running,
+    /// It was told to stop, and has.
+    Stopped,
+}
+
+impl Worker {
+    /// A worker that has done nothing yet.
+    pub fn new(parts: Parts) -> Result<Worker, Errno> {
+        let poll = Poll::new()?;
+        poll.add(std::os::fd::AsFd::as_fd(&parts.waker), command::TOKEN)?;
+        poll.add(parts.tunnel.readiness(), Door::Tunnel.token())?;
+        let events = Events::new(parts.events, parts.counters.clone());
+        Ok(Worker {
+            number: parts.number,
+            memory: parts.memory,
+            forwarder: Forwarder {
+                ports: Ports::new(parts.tunnel, parts.tunnels),
+                pool: parts.pool,
+                batch: Batch::default(),
+                holds: HoldQueue::default(),
+                events,
+                errors: ErrorLimit::default(),
+                counters: parts.counters,
+                tunnel_mtu: parts.tunnel_mtu,
+                sent: Vec::new(),
+            },
+            upkeep: Upkeep::new(),
+            poll,
+            ready: Vec::new(),
+            snapshots: parts.snapshots,
+            adoption: parts.adoption,
+            adopted: None,
+            commands: parts.commands,
+            waker: parts.waker,
+        })
+    }
+
+    /// Waits for packets, commands or the next deadline, at most `limit`, and does what there is to do.
+    /// `clock` gives milliseconds since the data path was started.
+    pub fn step(
+        &mut self,
+        limit: Option<Duration>,
+        clock: impl Fn() -> u64,
+    ) -> Result<Status, Errno> {
+        let timeout = self.timeout(clock(), limit);
+        self.ready.clear();
+        self.ready.extend(self.poll.wait(timeout)?);
+        // The snapshot first: whoever published it had sent all commands that it counts on.
+        let snapshot = self.snapshots.load_full();
+        if self.obey() == Status::Stopped {
+            return Ok(Status::Stopped);
+        }
+        if self.adopted != Some(snapshot.revision) {
+            self.adopted = Some(snapshot.revision);
+            self.adoption.adopt(self.number, snapshot.revision);
+        }
+        self.turn(Moment {
+            snapshot: &snapshot,
+            now_ms: clock(),
+        });
+        Ok(Status::Running)
+    }
+
+    /// The packets that are there, from their doors to the devices.
+    fn turn(&mut self, moment: Moment<'_>) {
+        let mut turn = self.memory.begin();
+        for token in self.ready.drain(..) {
+            let Some(door) = Door::of_token(token) else {
+                continue;
+            };
+            let is_there = self.forwarder.receive(door, moment);
+            self.forwarder.forward_batch(door, &mut turn, moment);
+            self.forwarder.transmit(moment);
+            if !is_there {
+                self.forwarder.ports.lose(door, &self.poll);
+            }
+        }
+        self.forwarder.release_held(moment);
+        self.forwarder.transmit(moment);
+        self.upkeep.work(&mut turn, moment);
+    }
+}
+
+impl Forwarder {
+    /// Takes each packet of the batch through all steps.
+    fn forward_batch(&mut self, door: Door, turn: &mut Turn<'_, Action>, moment: Moment<'_>) {
+        let mut frames = std::mem::take(&mut self.batch.frames);
+        for frame in frames.drain(..) {
+            let entered = match door {
+                Door::Port(id) => self.enter_port(id, frame.packet, moment),
+                Door::Tunnel => self.decapsulate(frame, moment),
+            };
+            if let Some((packet, place, ingress)) = entered
+                && let Some(subject) = self.parse(packet, door, place, moment)
+            {
+                self.forward(subject, ingress, turn, moment);
+            }
+        }
+        self.batch.frames = frames;
+    }
+
+    /// The verdict on a packet, remembered or fresh, carried out.
+    fn forward(
+        &mut self,
+        subject: Subject,
+        ingress: Ingress,
+        turn: &mut Turn<'_, Action>,
+        moment: Moment<'_>,
+    ) {
+        let memory = recall::recall(turn, &subject, moment);
+        self.count_recall(&memory);
+        if let recall::Memory::Valid(connection) = memory {
+            connection.touch(moment.now_ms, subject.packet.len());
+            let action = connection.action();
+            self.events.used(&action.used, moment.now_ms);
+            self.execute(subject, &action.branches, moment);
+            return;
+        }
+        let to_remember = memory.key_to_remember();
+        let verdict = self.decide(&subject.about, ingress, moment);
+        self.execute(subject, &verdict.branches, moment);
+        if let Some(key) = to_remember {
+            self.remember(turn, &key, verdict, moment);
+        }
+    }
+
+    /// Counts the end of a packet that goes nowhere, and takes its buffer back.
+    fn discard(
+        &mut self,
+        packet: Packet,
+        reason: pipeline::DropReason,
+        about: &About,
+        moment: Moment<'_>,
+    ) {
+        self.ports.count_drop(about.door);
+        self.counters
+            .count_drop(reason, moment.now_ms, about.place.number(), packet.bytes());
+        self.pool.give(packet);
+    }
+}

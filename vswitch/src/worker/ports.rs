@@ -1,0 +1,226 @@
+//! The doors of one worker: its queues of the ports on this node, and its end of the tunnel.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pipeline::object::PortRef;
+use slab::Slab;
+
+use crate::counter::TrafficCounters;
+use crate::port::{Frame, Port};
+use crate::sys::poll::Poll;
+
+/// The most other nodes whose traffic is counted by node; further ones are forwarded uncounted.
+pub const TUNNELS: usize = 16_384;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// The tunnel counters of all workers, by the other node's underlay address.
+#[derive(Debug, Default)]
+pub struct TunnelRegistry(Mutex<Vec<(IpAddr, Arc<TrafficCounters>)>>);
+
+impl TunnelRegistry {
+    fn add(&self, remote: IpAddr) -> Arc<TrafficCounters> {
+        let counters = Arc::<TrafficCounters>::default();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((remote, counters.clone()));
+        counters
+    }
+
+    /// What has been counted so far, by node and worker.
+    pub fn all(&self) -> Vec<(IpAddr, Arc<TrafficCounters>)> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// By which device packets come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The tunnel to the other nodes.
+    Tunnel,
+    /// A port on this node, by its number at this worker.
+    Port(usize),
+}
+
+impl Door {
+    const TUNNEL_TOKEN: u64 = 1;
+    const FIRST_PORT_TOKEN: u64 = 2;
+
+    /// What [`Poll`] calls the door.
+    pub(super) fn token(self) -> u64 {
+        match self {
+            Self::Tunnel => Self::TUNNEL_TOKEN,
+            Self::Port(id) => Self::FIRST_PORT_TOKEN + id as u64,
+        }
+    }
+
+    pub(super) fn of_token(token: u64) -> Option<Door> {
+        match token {
+            Self::TUNNEL_TOKEN => Some(Self::Tunnel),
+            _ => token
+                .checked_sub(Self::FIRST_PORT_TOKEN)
+                .map(|id| Self::Port(id as usize)),
+        }
+    }
+}
+
+/// A port on this node.
+pub(super) struct Plugged {
+    pub(super) at: PortRef,
+    pub(super) device: Device,
+}
+
+/// A device and what is on its way to it.
+pub(super) struct Device {
+    pub(super) port: Box<dyn Port>,
+    pub(super) staged: Vec<Frame>,
+    pub(super) counters: Arc<TrafficCounters>,
+}
+
+/// All doors.
+pub(super) struct Ports {
+    plugged: Slab<Plugged>,
+    by_ref: Map<PortRef, usize>,
+    pub(super) tunnel: Device,
+    remotes: Map<IpAddr, Arc<TrafficCounters>>,
+    registry: Arc<TunnelRegistry>,
+    /// Doors with staged frames, each once.
+    pub(super) staged: Vec<Door>,
+}
+
+impl Ports {
+    pub(super) fn new(tunnel: Box<dyn Port>, registry: Arc<TunnelRegistry>) -> Ports {
+        Ports {
+            plugged: Slab::new(),
+            by_ref: Map::default(),
+            tunnel: Device {
+                port: tunnel,
+                staged: Vec::new(),
+                counters: Arc::default(),
+            },
+            remotes: Map::default(),
+            registry,
+            staged: Vec::new(),
+        }
+    }
+
+    /// Plugs a device into `at`, in the place of a former one.
+    pub(super) fn plug(
+        &mut self,
+        at: PortRef,
+        port: Box<dyn Port>,
+        counters: Arc<TrafficCounters>,
+        poll: &Poll,
+    ) {
+        self.unplug(at, poll);
+        let device = Device {
+            port,
+            staged: Vec::new(),
+            counters,
+        };
+        let id = self.plugged.insert(Plugged { at, device });
+        let port = &self.plugged[id].device.port;
+        match poll.add(port.readiness(), Door::Port(id).token()) {
+            Ok(()) => {
+                self.by_ref.insert(at, id);
+            }
+            Err(error) => {
+                tracing::error!(%error, port = ?at, "cannot wait for the packets of a port");
+                self.plugged.remove(id);
+            }
+        }
+    }
+
+    /// Closes the device of `at`, if there is one.
+    pub(super) fn unplug(&mut self, at: PortRef, poll: &Poll) {
+        if let Some(id) = self.by_ref.remove(&at) {
+            self.close(id, poll);
+        }
+    }
+
+    /// A device is gone by itself.
+    pub(super) fn lose(&mut self, door: Door, poll: &Poll) {
+        match door {
+            Door::Port(id) => {
+                let Some(plugged) = self.plugged.get(id) else {
+                    return;
+                };
+                tracing::warn!(port = ?plugged.at, "the device of a port is gone");
+                self.by_ref.remove(&plugged.at);
+                self.close(id, poll);
+            }
+            Door::Tunnel => {
+                tracing::error!("the tunnel socket failed: nothing will come from other nodes");
+                forget(poll, &*self.tunnel.port);
+            }
+        }
+    }
+
+    /// Nothing is staged between batches, when devices are closed.
+    fn close(&mut self, id: usize, poll: &Poll) {
+        let plugged = self.plugged.remove(id);
+        forget(poll, &*plugged.device.port);
+    }
+
+    /// The door of a port on this node.
+    pub(super) fn door(&self, at: PortRef) -> Option<Door> {
+        self.by_ref.get(&at).copied().map(Door::Port)
+    }
+
+    /// The port behind a number.
+    pub(super) fn plugged(&self, id: usize) -> Option<&Plugged> {
+        self.plugged.get(id)
+    }
+
+    /// The device at a door.
+    pub(super) fn device(&mut self, door: Door) -> Option<&mut Device> {
+        match door {
+            Door::Tunnel => Some(&mut self.tunnel),
+            Door::Port(id) => self.plugged.get_mut(id).map(|plugged| &mut plugged.device),
+        }
+    }
+
+    /// The counters of the tunnel to a node; `None` beyond [`TUNNELS`].
+    pub(super) fn remote(&mut self, remote: IpAddr) -> Option<&TrafficCounters> {
+        if !self.remotes.contains_key(&remote) {
+            if self.remotes.len() >= TUNNELS {
+                return None;
+            }
+            self.remotes.insert(remote, self.registry.add(remote));
+        }
+        self.remotes.get(&remote).map(|counters| &**counters)
+    }
+
+    /// Counts a packet that came in by `door` and was dropped.
+    pub(super) fn count_drop(&mut self, door: Door) {
+        if let Some(device) = self.device(door) {
+            device.counters.rx_dropped.add(1);
+        }
+    }
+
+    /// Puts a frame on its way out of `door`; gives it back if nothing is there.
+    pub(super) fn stage(&mut self, door: Door, frame: Frame) -> Result<(), Frame> {
+        let Some(device) = self.device(door) else {
+            return Err(frame);
+        };
+        let is_first = device.staged.is_empty();
+        device.staged.push(frame);
+        if is_first {
+            self.staged.push(door);
+        }
+        Ok(())
+    }
+}
+
+/// Stops waiting for a device. One that the kernel has taken away is forgotten by it already.
+fn forget(poll: &Poll, port: &dyn Port) {
+    if let Err(error) = poll.remove(port.readiness()) {
+        tracing::debug!(%error, "a device was not waited for any more");
+    }
+}

@@ -1,0 +1,56 @@
+//! Step 9: everything that the batch made goes to its devices.
+
+use super::ports::Door;
+use super::{Forwarder, Moment, Place};
+
+impl Forwarder {
+    /// Empties all staged frames into their devices.
+    pub(super) fn transmit(&mut self, moment: Moment<'_>) {
+        let mut doors = std::mem::take(&mut self.ports.staged);
+        for door in doors.drain(..) {
+            self.transmit_to(door, moment);
+        }
+        self.ports.staged = doors;
+    }
+
+    fn transmit_to(&mut self, door: Door, moment: Moment<'_>) {
+        let place = match door {
+            Door::Tunnel => Place::Underlay,
+            Door::Port(id) => match self.ports.plugged(id) {
+                Some(plugged) => Place::Port(plugged.at),
+                None => return,
+            },
+        };
+        let Some(device) = self.ports.device(door) else {
+            return;
+        };
+        let mut frames = std::mem::take(&mut device.staged);
+        let port = &mut device.port;
+        let counters = device.counters.clone();
+        let sent = &mut self.sent;
+        let (pool, totals) = (&mut self.pool, &self.counters);
+        port.transmit(&mut frames, &mut |frame, fate| {
+            let bytes = frame.packet.len() as u64;
+            match fate {
+                Ok(()) => {
+                    totals.totals.transmitted.add(1);
+                    counters.tx_packets.add(1);
+                    counters.tx_bytes.add(bytes);
+                    sent.extend(frame.outer.map(|outer| (outer.remote.ip(), bytes)));
+                }
+                Err(reason) => {
+                    counters.tx_dropped.add(1);
+                    totals.count_drop(reason, moment.now_ms, place.number(), frame.packet.bytes());
+                }
+            }
+            pool.give(frame.packet);
+        });
+        device.staged = frames;
+        for (remote, bytes) in self.sent.drain(..) {
+            if let Some(counters) = self.ports.remote(remote) {
+                counters.tx_packets.add(1);
+                counters.tx_bytes.add(bytes);
+            }
+        }
+    }
+}
