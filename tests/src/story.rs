@@ -15,7 +15,6 @@ use crate::skip::skip;
 /// Tells the story in a sandbox. Call it once, from a test function, with a closure written there.
 pub fn tell<F: FnOnce() -> Result<()>>(story: F) {
     if sandbox::is_inside() {
-        sandbox::settle().unwrap_or_else(|error| panic!("the sandbox is not habitable: {error:#}"));
         story().unwrap_or_else(|error| panic!("{error:?}"));
         return;
     }
