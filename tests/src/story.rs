@@ -56,7 +56,7 @@ fn again(name: &str) {
 }
 
 /// Why a story cannot be told on this machine, if so.
-fn reason_to_skip() -> Option<String> {
+pub fn reason_to_skip() -> Option<String> {
     match OpenOptions::new()
         .read(true)
         .write(true)
