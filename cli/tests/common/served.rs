@@ -32,7 +32,9 @@ impl Served {
             verbosity: 0,
         };
         let runtime = Runtime::new().expect("a runtime");
-        let northd = runtime.block_on(Northd::start(config)).expect("northd starts");
+        let northd = runtime
+            .block_on(Northd::start(config))
+            .expect("northd starts");
         Self {
             address: northd.addresses().northbound,
             northd: Some(northd),
@@ -56,7 +58,9 @@ impl Served {
 /// The program, without any settings of this environment.
 pub(crate) fn vsctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vsctl"));
-    command.env_remove("WEFT_NORTHBOUND").env_remove("WEFT_NODE");
+    command
+        .env_remove("WEFT_NORTHBOUND")
+        .env_remove("WEFT_NODE");
     command
 }
 
