@@ -17,6 +17,8 @@ use crate::worker::Place;
 pub struct Stats {
     /// Sums over all packets.
     pub totals: Totals,
+    /// The part of each worker in them.
+    pub workers: Vec<Totals>,
     /// Traffic by port on this node.
     pub ports: BTreeMap<PortRef, Traffic>,
     /// Tunnel traffic by the other node's underlay address.
@@ -83,6 +85,9 @@ impl Stats {
         };
         for worker in &sources.workers {
             worker.totals.add_to(&mut stats.totals);
+            let mut own = Totals::default();
+            worker.totals.add_to(&mut own);
+            stats.workers.push(own);
         }
         for (at, queues) in &sources.ports {
             let traffic = stats.ports.entry(*at).or_default();

@@ -12,4 +12,3 @@
 pub(crate) mod memory;
 pub(crate) mod ovn;
 pub(crate) mod script;
-pub(crate) mod served;

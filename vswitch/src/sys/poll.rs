@@ -100,11 +100,11 @@ mod tests {
                 .expect("wait")
                 .collect::<Vec<_>>()
         };
-        assert_eq!(ready(), []);
+        assert_eq!(ready(), [0; 0]);
         waker.wake();
         assert_eq!(ready(), [7]);
         assert_eq!(ready(), [7]);
         waker.clear();
-        assert_eq!(ready(), []);
+        assert_eq!(ready(), [0; 0]);
     }
 }

@@ -114,8 +114,8 @@ pub fn open(netns: Option<BorrowedFd<'_>>, options: &Options<'_>) -> Result<Vec<
     })
 }
 
-fn check(options: &Options<'_>) -> Result<(), TapError> {
-    let name = options.name;
+/// Refuses a name that no interface can have.
+pub fn check_name(name: &str) -> Result<(), TapError> {
     let is_legal =
         |byte: u8| byte != b'/' && byte != b'%' && byte != 0 && !byte.is_ascii_whitespace();
     if !(1..=MAX_NAME_LENGTH).contains(&name.len())
@@ -124,6 +124,11 @@ fn check(options: &Options<'_>) -> Result<(), TapError> {
     {
         return Err(TapError::BadName(name.to_owned()));
     }
+    Ok(())
+}
+
+fn check(options: &Options<'_>) -> Result<(), TapError> {
+    check_name(options.name)?;
     if !(1..=MAX_QUEUES).contains(&options.queues) {
         return Err(TapError::BadQueues(options.queues));
     }

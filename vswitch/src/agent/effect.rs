@@ -1,0 +1,148 @@
+//! What the agent is told, and what it wants done.
+
+use std::time::Instant;
+
+use pipeline::object::PortRef;
+use pipeline::{Learn, LearnedKey, Tables};
+
+use super::attachment::{AttachRequest, Attachment, Refusal, WaiterId};
+use super::session;
+use crate::attach::InterfacePlan;
+
+/// Something the agent is told.
+#[derive(Debug)]
+pub enum Event {
+    /// Something happened to a southbound stream.
+    Stream {
+        /// The stream's number, from [`session::Effect::Connect`].
+        stream: u64,
+        /// What happened.
+        event: session::Event,
+    },
+    /// All workers use the snapshot published under this number, or a later one.
+    Adopted {
+        /// The number, from [`Effect::Publish`].
+        epoch: u64,
+    },
+    /// Packets taught something.
+    Learned(Vec<Learn>),
+    /// Traffic used learned entries.
+    Used(Vec<LearnedKey>),
+    /// Someone wants a port attached.
+    Attach {
+        /// Who waits for the answer.
+        waiter: WaiterId,
+        /// What to attach.
+        request: AttachRequest,
+        /// When the caller gives up.
+        deadline: Option<Instant>,
+    },
+    /// Someone wants a port detached.
+    Detach {
+        /// Who waits for the answer.
+        waiter: WaiterId,
+        /// The port's name.
+        port: String,
+        /// A port that is not attached is no error.
+        if_exists: bool,
+    },
+    /// Someone stopped waiting.
+    Cancel {
+        /// Who.
+        waiter: WaiterId,
+    },
+    /// [`Effect::OpenInterface`] was done.
+    InterfaceOpened {
+        /// The port's name.
+        port: String,
+        /// Which attachment of the port.
+        serial: u64,
+        /// Whether the interface is there now.
+        result: Result<(), Refusal>,
+    },
+    /// [`Effect::Install`] was done.
+    Installed {
+        /// The port's name.
+        port: String,
+        /// Which attachment of the port.
+        serial: u64,
+        /// Whether the interface is now plugged and as planned.
+        result: Result<(), Refusal>,
+    },
+    /// The interface of a port was destroyed by someone else.
+    InterfaceGone {
+        /// The port's name.
+        port: String,
+    },
+    /// Some time went by.
+    Tick,
+}
+
+/// Something the agent wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Something about the southbound stream. Only `Connect`, `Send` and `Close` come out of the agent.
+    Stream(session::Effect),
+    /// Give the workers these tables, and tell when all have adopted them.
+    Publish {
+        /// Counts up with each snapshot.
+        epoch: u64,
+        /// The tables.
+        tables: Tables,
+    },
+    /// northd's objects changed: save them soon.
+    SaveObjects,
+    /// The attachments changed: save them before anything that follows is done.
+    SaveAttachments(Vec<Attachment>),
+    /// Create the interface of an attachment, or open the one that is there.
+    OpenInterface {
+        /// Which attachment of the port.
+        serial: u64,
+        /// The attachment.
+        attachment: Attachment,
+        /// What is to be there.
+        mode: OpenMode,
+    },
+    /// Take the interface from the data path: nothing enters or leaves by it any more.
+    Unplug {
+        /// The port's name.
+        port: String,
+        /// Its place.
+        at: PortRef,
+    },
+    /// Hand the interface to the data path as this port, unless it has it, and make it what the plan says,
+    /// unless it is, and up.
+    Install {
+        /// Which attachment of the port.
+        serial: u64,
+        /// The attachment.
+        attachment: Attachment,
+        /// The port's place.
+        at: PortRef,
+        /// What the interface is to be.
+        plan: InterfacePlan,
+    },
+    /// Delete the interface.
+    DeleteInterface {
+        /// The attachment.
+        attachment: Attachment,
+    },
+    /// Answer someone who waits.
+    Answer {
+        /// Who.
+        waiter: WaiterId,
+        /// What the interface is configured to be; `None` after a detach.
+        result: Result<Option<InterfacePlan>, Refusal>,
+    },
+}
+
+/// Whether an interface is made or found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// It must not be there yet.
+    Create,
+    /// It is made unless it is there.
+    CreateOrAdopt,
+    /// It must be there.
+    Adopt,
+}

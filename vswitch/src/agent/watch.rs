@@ -1,0 +1,83 @@
+//! Two threads between the agent and the workers: one waits until snapshots are adopted, one collects what
+//! packets taught.
+
+use std::sync::Arc;
+use std::sync::mpsc as threads;
+use std::time::Duration;
+
+use pipeline::Tables;
+use tokio::sync::mpsc;
+
+use super::Event;
+use crate::datapath::{self, DataPath, Revision};
+
+/// How long the workers may take for a batch before it is worth a word in the log.
+const ADOPTION_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most things taught that the agent is told at once.
+const LEARNED_BATCH: usize = 1_000;
+
+/// Publishes snapshots and tells when they are adopted.
+pub(super) struct Watch {
+    data_path: Arc<DataPath>,
+    published: threads::Sender<(u64, Revision)>,
+}
+
+impl Watch {
+    /// Starts both threads. They end when the watch is dropped and the data path has stopped.
+    pub(super) fn start(data_path: Arc<DataPath>, events: mpsc::Sender<Event>) -> Self {
+        let (published, receiver) = threads::channel();
+        let adopter = (Arc::downgrade(&data_path), events.clone());
+        std::thread::spawn(move || {
+            let (data_path, events) = adopter;
+            while let Ok(mut youngest) = receiver.recv() {
+                youngest = receiver.try_iter().last().unwrap_or(youngest);
+                let (epoch, revision) = youngest;
+                loop {
+                    let Some(data_path) = data_path.upgrade() else {
+                        return;
+                    };
+                    match data_path.wait_adopted(revision, ADOPTION_TIMEOUT) {
+                        Ok(()) => break,
+                        Err(error) => {
+                            tracing::warn!(%error, "a worker is slow to adopt the tables")
+                        }
+                    }
+                }
+                if events.blocking_send(Event::Adopted { epoch }).is_err() {
+                    return;
+                }
+            }
+        });
+        let taught = data_path.events();
+        std::thread::spawn(move || collect(&taught, &events));
+        Self {
+            data_path,
+            published,
+        }
+    }
+
+    /// Gives the workers these tables.
+    pub(super) fn publish(&self, epoch: u64, tables: Tables) {
+        let revision = self.data_path.publish(Arc::new(tables));
+        // The thread ends only with the agent.
+        let _ = self.published.send((epoch, revision));
+    }
+}
+
+fn collect(taught: &crossbeam::channel::Receiver<datapath::Event>, events: &mpsc::Sender<Event>) {
+    while let Ok(first) = taught.recv() {
+        let batch = std::iter::once(first).chain(taught.try_iter().take(LEARNED_BATCH - 1));
+        let (mut learned, mut used) = (Vec::new(), Vec::new());
+        for event in batch {
+            match event {
+                datapath::Event::Learned(learn) => learned.push(learn),
+                datapath::Event::Used(key) => used.push(key),
+            }
+        }
+        let is_heard = (used.is_empty() || events.blocking_send(Event::Used(used)).is_ok())
+            && (learned.is_empty() || events.blocking_send(Event::Learned(learned)).is_ok());
+        if !is_heard {
+            return;
+        }
+    }
+}

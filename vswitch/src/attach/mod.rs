@@ -1,0 +1,14 @@
+//! Interfaces of attached ports: what they are to be, and making them so.
+//!
+//! Everything here that speaks with the kernel blocks for a few milliseconds: it is called from threads that
+//! may.
+
+mod interface;
+mod link;
+mod netns;
+mod plan;
+
+pub use interface::{configure, delete, open};
+pub use link::mtu_of_carrier;
+pub use netns::path_of;
+pub use plan::{DefaultRoute, InterfacePlan};

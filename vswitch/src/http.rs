@@ -1,0 +1,81 @@
+//! Health and metrics over HTTP, for whoever watches the node.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::driver::Control;
+use crate::datapath::DataPath;
+use crate::metrics;
+
+/// What the answers are taken from.
+#[derive(Clone)]
+pub struct Source {
+    /// The agent.
+    pub control: Control,
+    /// The data path.
+    pub data_path: Arc<DataPath>,
+}
+
+/// Serves `/healthz`, `/readyz` and `/metrics` until told to stop.
+pub async fn serve(
+    listener: TcpListener,
+    source: Source,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(source);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+/// Binds the address that health and metrics are served at.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// The process works as far as it depends on itself.
+async fn healthz(State(source): State<Source>) -> impl IntoResponse {
+    match source.control.view().await {
+        Some(_) => (StatusCode::OK, "ok\n"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "the agent has stopped\n"),
+    }
+}
+
+/// The node forwards: it has a revision in force, from northd or from its data directory.
+async fn readyz(State(source): State<Source>) -> impl IntoResponse {
+    let Some(view) = source.control.view().await else {
+        let stopped = "the agent has stopped\n".to_owned();
+        return (StatusCode::SERVICE_UNAVAILABLE, stopped);
+    };
+    if view.revision == 0 && view.objects == 0 {
+        let waiting = format!("no revision yet from northd at {}\n", view.address);
+        return (StatusCode::SERVICE_UNAVAILABLE, waiting);
+    }
+    (StatusCode::OK, format!("revision {}\n", view.revision))
+}
+
+async fn metrics(State(source): State<Source>) -> impl IntoResponse {
+    let view = source.control.view().await;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match metrics::encode(view.as_ref(), &source.data_path.stats()) {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            [(header::CONTENT_TYPE, "text/plain")],
+            error.to_string(),
+        ),
+    }
+}

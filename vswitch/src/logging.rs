@@ -1,0 +1,31 @@
+//! Structured logs on standard error.
+
+use std::io::stderr;
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::config::LogFormat;
+
+/// Sends the process's logs to standard error from now on. Libraries are heard only when something is wrong,
+/// or with the highest verbosity.
+pub fn init(format: LogFormat, verbosity: u8) -> Result<(), TryInitError> {
+    let (own, others) = match verbosity {
+        0 => (Level::INFO, Level::WARN),
+        1 => (Level::DEBUG, Level::WARN),
+        _ => (Level::TRACE, Level::DEBUG),
+    };
+    let targets = Targets::new()
+        .with_default(others)
+        .with_targets([("vswitch", own), ("pipeline", own)]);
+    let registry = tracing_subscriber::registry().with(targets);
+    match format {
+        LogFormat::Text => registry.with(fmt::layer().with_writer(stderr)).try_init(),
+        LogFormat::Json => registry
+            .with(fmt::layer().json().with_writer(stderr))
+            .try_init(),
+    }
+}

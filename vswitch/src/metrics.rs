@@ -1,0 +1,242 @@
+//! What the vswitch counts, in OpenMetrics' text form: read from where it is counted, at each scrape.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use pipeline::Tables;
+use pipeline::object::PortRef;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::agent::driver::View;
+use crate::agent::session::Status;
+use crate::stats::{Stats, Traffic};
+
+type Labels = Vec<(&'static str, String)>;
+type Counters = Family<Labels, Counter>;
+
+/// All metrics, as one text. `view` is `None` when the agent has stopped.
+pub(crate) fn encode(view: Option<&View>, stats: &Stats) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("weft_vswitch");
+    packets(&mut registry, stats);
+    drops(&mut registry, stats);
+    let tables = view.map(|view| &view.tables);
+    let name = |at: &PortRef| vec![("port", port_name(tables, *at))];
+    traffic(
+        &mut registry,
+        "port",
+        stats.ports.iter().map(|(at, traffic)| (name(at), traffic)),
+    );
+    let remote = |ip: &std::net::IpAddr| vec![("remote", ip.to_string())];
+    let tunnels = stats
+        .tunnels
+        .iter()
+        .map(|(ip, traffic)| (remote(ip), traffic));
+    traffic(&mut registry, "tunnel", tunnels);
+    gauge(
+        &mut registry,
+        "connections",
+        "Flows remembered",
+        stats.connections.connections.into(),
+    );
+    gauge(
+        &mut registry,
+        "connections_limit",
+        "Flows that can be remembered",
+        stats.connections.capacity.into(),
+    );
+    if let Some(view) = view {
+        agent(&mut registry, view);
+    }
+    let mut encoded = String::new();
+    text::encode(&mut encoded, &registry)?;
+    Ok(encoded)
+}
+
+fn packets(registry: &mut Registry, stats: &Stats) {
+    let totals = &stats.totals;
+    for (name, help, value) in [
+        (
+            "received",
+            "Frames that came in by a port or the tunnel",
+            totals.received,
+        ),
+        (
+            "copied",
+            "Further instances of packets that went several ways",
+            totals.copied,
+        ),
+        (
+            "originated",
+            "Packets that the network made itself",
+            totals.originated,
+        ),
+        (
+            "transmitted",
+            "Frames that a device took",
+            totals.transmitted,
+        ),
+        (
+            "answered",
+            "Packets that were used up by their answers",
+            totals.answered,
+        ),
+        ("dropped", "Packets that were dropped", totals.dropped),
+        ("hits", "Packets whose verdict was remembered", totals.hits),
+        (
+            "misses",
+            "Packets that ran through the pipeline",
+            totals.misses,
+        ),
+        (
+            "stale",
+            "Remembered verdicts that were void when met",
+            totals.stale,
+        ),
+        (
+            "events_lost",
+            "Events that the agent did not take in time",
+            totals.events_lost,
+        ),
+    ] {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
+    gauge(
+        registry,
+        "holding",
+        "Packets that wait for a neighbour",
+        totals.holding,
+    );
+}
+
+fn drops(registry: &mut Registry, stats: &Stats) {
+    let family = Counters::default();
+    for drops in &stats.drops {
+        let labels = vec![("reason", drops.reason.name().to_owned())];
+        family.get_or_create(&labels).inc_by(drops.count);
+    }
+    registry.register("drops", "Packets that were dropped, by reason", family);
+}
+
+fn traffic<'a>(
+    registry: &mut Registry,
+    what: &str,
+    entries: impl Iterator<Item = (Labels, &'a Traffic)>,
+) {
+    type Read = fn(&Traffic) -> u64;
+    let counted: [(&str, &str, Read); 6] = [
+        ("rx_packets", "Frames that came in", |traffic| {
+            traffic.rx_packets
+        }),
+        ("rx_bytes", "Bytes that came in", |traffic| traffic.rx_bytes),
+        ("tx_packets", "Frames that went out", |traffic| {
+            traffic.tx_packets
+        }),
+        ("tx_bytes", "Bytes that went out", |traffic| {
+            traffic.tx_bytes
+        }),
+        (
+            "rx_dropped",
+            "Frames that came in and were dropped",
+            |traffic| traffic.rx_dropped,
+        ),
+        (
+            "tx_dropped",
+            "Frames that the device did not take",
+            |traffic| traffic.tx_dropped,
+        ),
+    ];
+    let families: Vec<Counters> = counted.iter().map(|_| Counters::default()).collect();
+    for (labels, traffic) in entries {
+        for (family, (_, _, read)) in families.iter().zip(counted) {
+            family.get_or_create(&labels).inc_by(read(traffic));
+        }
+    }
+    for (family, (name, help, _)) in families.into_iter().zip(counted) {
+        registry.register(format!("{what}_{name}"), help, family);
+    }
+}
+
+fn agent(registry: &mut Registry, view: &View) {
+    let is_connected = u64::from(view.status == Status::Connected);
+    gauge(
+        registry,
+        "southbound_connected",
+        "1 while northd is there",
+        is_connected,
+    );
+    gauge(registry, "revision", "The revision in force", view.revision);
+    gauge(
+        registry,
+        "objects",
+        "Objects that northd gave",
+        view.objects as u64,
+    );
+    gauge(
+        registry,
+        "ports_attached",
+        "Ports that are attached",
+        view.ports.len() as u64,
+    );
+    let up = view.ports.iter().filter(|port| port.state == "up").count();
+    gauge(
+        registry,
+        "ports_up",
+        "Attached ports whose whole configuration is in force",
+        up as u64,
+    );
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let gauge: Gauge<u64, AtomicU64> = Gauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn port_name(tables: Option<&Tables>, at: PortRef) -> String {
+    let port = tables.and_then(|tables| tables.port(at));
+    port.map_or_else(
+        || format!("{}/{}", at.datapath, at.port),
+        |port| port.name.clone(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Drops;
+    use pipeline::DropReason;
+
+    #[test]
+    fn every_drop_reason_and_port_has_its_own_line() {
+        let at = PortRef {
+            datapath: pipeline::object::DatapathKey::new(3).unwrap(),
+            port: pipeline::object::PortKey::new(4).unwrap(),
+        };
+        let mut stats = Stats::default();
+        stats.totals.received = 7;
+        stats.drops.push(Drops {
+            reason: DropReason::TooLong,
+            count: 5,
+            last: None,
+        });
+        stats.ports.entry(at).or_default().rx_packets = 9;
+        let text = encode(None, &stats).unwrap();
+        for line in [
+            "weft_vswitch_received_total 7",
+            "weft_vswitch_drops_total{reason=\"too-long\"} 5",
+            "weft_vswitch_port_rx_packets_total{port=\"3/4\"} 9",
+            "# EOF",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+    }
+}

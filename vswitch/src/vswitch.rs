@@ -1,0 +1,237 @@
+//! A whole vswitch: state, data path, agent, admin socket and HTTP, started in that order.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use southbound_proto::PROTOCOL_VERSION;
+use southbound_proto::convert::address_to_wire;
+use southbound_proto::southbound as wire;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::driver::{self, Control};
+use crate::agent::session::Identity;
+use crate::agent::{Agent, Objects};
+use crate::attach;
+use crate::config::Config;
+use crate::datapath::{DataPath, DataPathConfig, DataPathError};
+use crate::node::{self, Socket, SocketError};
+use crate::state::{State, StateError};
+use crate::{VERSION, http};
+
+/// The most flows that a node remembers.
+const CONNECTIONS_MAX: u32 = 1 << 20;
+
+/// A running vswitch. Dropping it leaves its tasks running: call [`Vswitch::shutdown`].
+pub struct Vswitch {
+    addresses: Addresses,
+    control: Control,
+    stop: CancellationToken,
+    agent: JoinHandle<()>,
+    servers: Vec<JoinHandle<()>>,
+    data_path: Arc<DataPath>,
+    _socket: Socket,
+}
+
+/// Where a vswitch is to be found, with the ports that the system chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The Geneve socket.
+    pub tunnel: SocketAddr,
+    /// Health and metrics.
+    pub http: Option<SocketAddr>,
+}
+
+/// Why a vswitch could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The interfaces of this machine cannot be read.
+    #[error("cannot find the interface that carries the encap IP {ip}")]
+    Underlay {
+        /// The address.
+        ip: IpAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The encap IP is not this node's.
+    #[error("no interface of this node carries the encap IP {0}")]
+    NotOurs(IpAddr),
+    /// The data path cannot be started.
+    #[error(transparent)]
+    DataPath(#[from] DataPathError),
+    /// The admin socket cannot be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// Health and metrics cannot be served there.
+    #[error("cannot listen on --http {address}")]
+    Http {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Vswitch {
+    /// Starts a vswitch on the current runtime. When this returns, it forwards what it has saved, and its
+    /// admin socket answers.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let started = Instant::now();
+        let config = Arc::new(config);
+        let state = State::open(&config.data_dir)?;
+        let (socket, listener) = Socket::bind(&config.admin_socket)?;
+        let http = match config.http {
+            Some(address) => Some(bind_http(address).await?),
+            None => None,
+        };
+        let data_path = Arc::new(DataPath::start(&DataPathConfig {
+            workers: config.workers,
+            encap_ip: config.encap_ip,
+            encap_port: config.encap_port,
+            underlay_mtu: underlay_mtu(config.encap_ip)?,
+            max_connections: CONNECTIONS_MAX,
+        })?);
+        let agent = agent(&config, &state, &data_path, started);
+        let stop = CancellationToken::new();
+        let (control, agent) = driver::start(driver::Parts {
+            agent,
+            data_path: data_path.clone(),
+            state,
+            stop: stop.clone(),
+        });
+        let mut vswitch = Self {
+            addresses: Addresses {
+                tunnel: SocketAddr::new(config.encap_ip, data_path.encap_port()),
+                http: http
+                    .as_ref()
+                    .and_then(|listener| listener.local_addr().ok()),
+            },
+            control,
+            stop,
+            agent,
+            servers: Vec::new(),
+            data_path,
+            _socket: socket,
+        };
+        vswitch.serve(listener, http, config, started);
+        Ok(vswitch)
+    }
+
+    /// Where it is to be found.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Its agent.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Waits until a part of it stops that should not.
+    pub async fn failed(&mut self) {
+        // A part that panicked has been told of on standard error.
+        let _ = (&mut self.agent).await;
+    }
+
+    /// Stops it. Attached interfaces stay, and their claims: a vswitch that is started soon goes on with them.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        if !self.agent.is_finished() {
+            let _ = self.agent.await;
+        }
+        for server in self.servers {
+            server.abort();
+            let _ = server.await;
+        }
+        drop(self.data_path);
+    }
+
+    fn serve(
+        &mut self,
+        listener: tokio::net::UnixListener,
+        http: Option<tokio::net::TcpListener>,
+        config: Arc<Config>,
+        started: Instant,
+    ) {
+        let source = node::Source {
+            control: self.control.clone(),
+            data_path: self.data_path.clone(),
+            config,
+            started,
+        };
+        let stop = self.stop.clone();
+        self.servers.push(tokio::spawn(async move {
+            if let Err(error) = node::serve(listener, source, stop).await {
+                tracing::error!(%error, "the admin socket is served no more");
+            }
+        }));
+        let Some(listener) = http else { return };
+        let source = http::Source {
+            control: self.control.clone(),
+            data_path: self.data_path.clone(),
+        };
+        let stop = self.stop.clone();
+        self.servers.push(tokio::spawn(async move {
+            if let Err(error) = http::serve(listener, source, stop).await {
+                tracing::error!(%error, "health and metrics are served no more");
+            }
+        }));
+    }
+}
+
+async fn bind_http(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    let bound = http::bind(address).await;
+    bound.map_err(|source| StartError::Http { address, source })
+}
+
+/// The MTU of the interface that carries the encap IP. A larger one than IP can use counts as the largest.
+fn underlay_mtu(ip: IpAddr) -> Result<u16, StartError> {
+    let mtu = attach::mtu_of_carrier(ip).map_err(|source| StartError::Underlay { ip, source })?;
+    let mtu = mtu.ok_or(StartError::NotOurs(ip))?;
+    Ok(u16::try_from(mtu).unwrap_or(u16::MAX))
+}
+
+fn agent(
+    config: &Config,
+    state: &State,
+    data_path: &DataPath,
+    now: Instant,
+) -> (Agent, Vec<crate::agent::Effect>) {
+    let home = config.chassis.clone();
+    let objects = Objects::restore(home.clone(), state.load_objects()).unwrap_or_else(|error| {
+        tracing::error!(%error, "the saved objects make no tables: starting without them");
+        Objects::new(home)
+    });
+    let attachments = state.load_attachments();
+    if objects.count() > 0 || !attachments.is_empty() {
+        tracing::info!(
+            revision = objects.revision(),
+            objects = objects.count(),
+            attachments = attachments.len(),
+            "going on with what was saved"
+        );
+    }
+    let identity = Identity {
+        addresses: config.southbound.clone(),
+        hello: wire::Hello {
+            protocol_version: PROTOCOL_VERSION,
+            capabilities: Vec::new(),
+            chassis: config.chassis.to_string(),
+            encap_ip: address_to_wire(config.encap_ip),
+            encap_port: data_path.encap_port().into(),
+            instance: uuid::Uuid::new_v4().to_string(),
+            software_version: VERSION.to_owned(),
+        },
+        seed: RandomState::new().hash_one(&config.chassis),
+    };
+    let mtu = data_path.tunnel_mtu().into();
+    Agent::new(identity, objects, attachments, mtu, now)
+}
