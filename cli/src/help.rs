@@ -29,11 +29,16 @@ pub fn overview() -> String {
          options\nstand before its name: {NAME} -- --if-exists ls-del web -- ls-add web\n\
          '{NAME} help COMMAND' explains a command.\n"
     );
-    for group in GROUPS {
+    text.push_str(FIRST_STEPS);
+    let (supported, unsupported): (Vec<&Group>, Vec<&Group>) =
+        GROUPS.iter().partition(|group| !is_unsupported(group));
+    for group in supported {
         push_group(&mut text, group);
     }
     push_options(&mut text);
-    text.push_str(FIRST_STEPS);
+    for group in unsupported {
+        push_group(&mut text, group);
+    }
     text
 }
 
@@ -46,13 +51,14 @@ First steps:
   vsctl attach web-1 --netns pod1 --ifname eth0            the port in a pod of this node
 ";
 
+fn is_unsupported(group: &Group) -> bool {
+    let mut commands = group.commands.iter();
+    commands.all(|command| matches!(command.handler, Handler::Unsupported))
+}
+
 fn push_group(text: &mut String, group: &Group) {
     let _ = write!(text, "\n{}:\n", group.title);
-    if group
-        .commands
-        .iter()
-        .all(|command| matches!(command.handler, Handler::Unsupported))
-    {
+    if is_unsupported(group) {
         let names: Vec<&str> = group.commands.iter().map(|command| command.name).collect();
         push_wrapped(text, &names.join(" "), 2);
         return;

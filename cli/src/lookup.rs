@@ -63,11 +63,7 @@ pub fn find<T: Named>(context: &Context<'_>, id: &str) -> Result<Option<T>, Fail
     if let Some(row) = parse_uuid(id).and_then(|uuid| context.rows.get(Id::new(uuid))) {
         return Ok(Some(row));
     }
-    let mut rows = context
-        .rows
-        .all::<T>()
-        .into_iter()
-        .filter(|row| row.name() == id);
+    let mut rows = context.rows.named::<T>(id).into_iter();
     let row = rows.next();
     match T::AMBIGUOUS {
         Some(nouns) if rows.next().is_some() => Err(Failure::new(format!(
@@ -121,15 +117,13 @@ pub fn switch_of(
     context: &Context<'_>,
     port: &LogicalSwitchPort,
 ) -> Result<LogicalSwitch, Failure> {
-    let mut switches = context.rows.all::<LogicalSwitch>().into_iter();
-    switches
-        .find(|switch| switch.ports.contains(&port.id))
-        .ok_or_else(|| {
-            Failure::new(format!(
-                "logical port {} is not part of any logical switch",
-                port.name
-            ))
-        })
+    let switches = context.rows.referring("ports", port.id.uuid());
+    switches.into_iter().next().ok_or_else(|| {
+        Failure::new(format!(
+            "logical port {} is not part of any logical switch",
+            port.name
+        ))
+    })
 }
 
 /// The router that a port is part of.
@@ -140,15 +134,13 @@ pub fn router_of(
     context: &Context<'_>,
     port: &LogicalRouterPort,
 ) -> Result<LogicalRouter, Failure> {
-    let mut routers = context.rows.all::<LogicalRouter>().into_iter();
-    routers
-        .find(|router| router.ports.contains(&port.id))
-        .ok_or_else(|| {
-            Failure::new(format!(
-                "port {} is not part of any logical router",
-                port.name
-            ))
-        })
+    let routers = context.rows.referring("ports", port.id.uuid());
+    routers.into_iter().next().ok_or_else(|| {
+        Failure::new(format!(
+            "port {} is not part of any logical router",
+            port.name
+        ))
+    })
 }
 
 /// A row's name, or its UUID where it has none.

@@ -6,6 +6,7 @@
 //! switch do not get into each other's way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{Atom, Database, Datum, Id, Mutator, Operation, Row, Table, TableSchema};
 use uuid::Uuid;
@@ -63,6 +64,12 @@ impl<'a> Workspace<'a> {
 
     /// The rows of a table as they are now, by name where they have one, and by UUID.
     pub fn rows(&self, schema: &'static TableSchema) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.unordered(schema).collect();
+        rows.sort_by_key(|row| (row.get(schema, "name").and_then(Datum::as_str), row.uuid));
+        rows
+    }
+
+    fn unordered(&self, schema: &'static TableSchema) -> impl Iterator<Item = &Row> {
         let unchanged = self
             .database
             .rows(schema.name)
@@ -72,9 +79,25 @@ impl<'a> Workspace<'a> {
             .rows
             .range((schema.name, Uuid::nil())..=(schema.name, Uuid::max()))
             .filter_map(|(_, row)| row.now.as_ref());
-        let mut rows: Vec<&Row> = unchanged.chain(written).collect();
-        rows.sort_by_key(|row| (row.get(schema, "name").and_then(Datum::as_str), row.uuid));
-        rows
+        unchanged.chain(written)
+    }
+
+    /// The rows of a declared table that have this name.
+    pub fn named<T: Table>(&self, name: &str) -> Vec<T> {
+        self.matching(|row| row.get(T::SCHEMA, "name").and_then(Datum::as_str) == Some(name))
+    }
+
+    /// The rows of a declared table whose column refers to this row.
+    pub fn referring<T: Table>(&self, column: &str, uuid: Uuid) -> Vec<T> {
+        let atom = Atom::Uuid(uuid);
+        self.matching(|row| {
+            matches!(row.get(T::SCHEMA, column), Some(Datum::Set(atoms)) if atoms.contains(&atom))
+        })
+    }
+
+    fn matching<T: Table>(&self, is_match: impl Fn(&Row) -> bool) -> Vec<T> {
+        let rows = self.unordered(T::SCHEMA).filter(|row| is_match(row));
+        rows.filter_map(typed).collect()
     }
 
     /// A row of a declared table.
@@ -309,9 +332,7 @@ impl<'a> Workspace<'a> {
             return false;
         }
         if let Some(row) = &mut self.work_row(schema, uuid).now {
-            let mut columns = row.columns.to_vec();
-            write(&mut columns[position]);
-            row.columns = columns.into();
+            write(&mut Arc::make_mut(&mut row.columns)[position]);
         }
         true
     }

@@ -4,7 +4,8 @@ mod common;
 
 use common::memory::Memory;
 use common::ovn::Ovn;
-use common::script::{self, Script};
+use common::script::{self, Script, Side};
+use common::served::Served;
 
 /// Compares two transcripts of a script line by line; lines that are said to differ must differ.
 fn check(script: &Script, ovn: &[String], weft: &[String]) -> Vec<String> {
@@ -22,8 +23,8 @@ fn check(script: &Script, ovn: &[String], weft: &[String]) -> Vec<String> {
     problems
 }
 
-#[test]
-fn commands_on_a_database_in_memory_print_what_ovn_nbctl_prints() {
+/// Runs all scripts on both sides, each on fresh databases.
+fn compare<S: Side>(start: impl Fn() -> S) {
     if !Ovn::is_installed() {
         return;
     }
@@ -31,14 +32,20 @@ fn commands_on_a_database_in_memory_print_what_ovn_nbctl_prints() {
         .iter()
         .flat_map(|script| {
             let ovn = script.transcript(&mut Ovn::start());
-            let weft = script.transcript(&mut Memory::new());
+            let weft = script.transcript(&mut start());
             check(script, &ovn, &weft)
         })
         .collect();
-    assert!(
-        problems.is_empty(),
-        "{} differences:\n{}",
-        problems.len(),
-        problems.join("\n")
-    );
+    let count = problems.len();
+    assert!(count == 0, "{count} differences:\n{}", problems.join("\n"));
+}
+
+#[test]
+fn commands_on_a_database_in_memory_print_what_ovn_nbctl_prints() {
+    compare(Memory::new);
+}
+
+#[test]
+fn vsctl_with_northd_prints_what_ovn_nbctl_prints() {
+    compare(Served::start);
 }

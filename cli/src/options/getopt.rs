@@ -150,7 +150,7 @@ fn find_long(name: &str) -> Option<GivenOption> {
 /// Options that OVN does not have take no abbreviation away from those that it has.
 fn may_be_abbreviated(option: GivenOption) -> bool {
     match option {
-        GivenOption::Global(option) => !matches!(option.name, "northbound" | "node"),
+        GivenOption::Global(option) => !matches!(option.name, "northbound" | "node" | "config"),
         GivenOption::Command(option) => all()
             .filter(|command| matches!(command.handler, Handler::Rows { .. }))
             .any(|command| {

@@ -58,6 +58,13 @@ pub static GLOBAL_OPTIONS: &[GlobalOption] = &[
         "the local vswitch's admin socket [default: /run/weft/vswitch.sock] [env: WEFT_NODE]",
     ),
     required(
+        "config",
+        None,
+        "FILE",
+        Section::Connection,
+        "read the northbound address and the socket from a TOML file with these names [env: WEFT_CONFIG]",
+    ),
+    required(
         "timeout",
         Some('t'),
         "SECS",

@@ -1,6 +1,8 @@
 //! What the program was told to do by its options and environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::{Given, GivenOption, GlobalOption, Section, parse};
 use crate::command::{Call, parse_calls};
@@ -83,14 +85,20 @@ pub fn read(
     words: &[String],
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Action, Failure> {
+    let Given { options, words } = parse(words)?;
     let mut settings = Settings::default();
+    let is_config = |option: &GivenOption| matches!(option, GivenOption::Global(option) if option.name == "config");
+    let given = options.iter().rev().find(|(option, _)| is_config(option));
+    let config = given.and_then(|(_, value)| value.clone());
+    if let Some(path) = config.or_else(|| environment("WEFT_CONFIG")) {
+        settings.read_file(Path::new(&path))?;
+    }
     if let Some(address) = environment("WEFT_NORTHBOUND") {
         settings.northbound = address;
     }
     if let Some(path) = environment("WEFT_NODE") {
         settings.node = path.into();
     }
-    let Given { options, words } = parse(words)?;
     let mut first_options = std::collections::BTreeMap::new();
     for (option, value) in options {
         match option {
@@ -116,7 +124,30 @@ pub fn read(
     Ok(Action::Run(settings, calls))
 }
 
+/// What a configuration file says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    northbound: Option<String>,
+    node: Option<PathBuf>,
+}
+
 impl Settings {
+    fn read_file(&mut self, path: &Path) -> Result<(), Failure> {
+        let wrong = |why: &dyn std::fmt::Display| {
+            Failure::usage(format!("{}: {why}", path.display()).trim_end().to_owned())
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let file: File = toml::from_str(&text).map_err(|error| wrong(&error))?;
+        if let Some(address) = file.northbound {
+            self.northbound = address;
+        }
+        if let Some(path) = file.node {
+            self.node = path;
+        }
+        Ok(())
+    }
+
     /// Applies one option; an action when that is all there is to do.
     fn apply(&mut self, option: &GlobalOption, value: String) -> Result<Option<Action>, Failure> {
         match option.name {

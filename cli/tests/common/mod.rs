@@ -12,3 +12,4 @@
 pub(crate) mod memory;
 pub(crate) mod ovn;
 pub(crate) mod script;
+pub(crate) mod served;

@@ -169,7 +169,7 @@ fn sort_below(lines: &[&str], level: usize, depth: &dyn Fn(&str) -> usize) -> Ve
 }
 
 /// Splits a line into words as a shell does, without expansions.
-fn split(line: &str) -> Vec<String> {
+pub(crate) fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut characters = line.chars();
