@@ -1,17 +1,28 @@
 //! northd: the logical network's database, its compiler and the nodes' sessions, as a library with a thin
 //! binary, so that whole systems run in one process in tests.
 //!
-//! An object's way: the [`northbound`] API takes a transaction, the [`store`] makes it durable, and
-//! subscribers of the new revision take it from there.
+//! An object's way: the [`northbound`] API takes a transaction, and the [`store`] makes it durable. [`control`]
+//! follows the revisions: it hands out keys ([`allocate`]), has the rows that changed [`compile`]d into objects,
+//! and finds out who needs those ([`world`], [`relevance`]). Each node's [`session`] sends the difference to
+//! what the node has, through the [`southbound`] server.
 
+pub mod allocate;
+pub mod compile;
 pub mod config;
+pub mod control;
+pub mod insight;
 pub mod logging;
 pub mod metrics;
 pub mod northbound;
 pub mod readiness;
+pub mod relevance;
 mod servers;
+pub mod session;
+pub mod southbound;
 pub mod store;
+pub mod world;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,10 +33,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::control::NODE_TIMEOUT;
 use crate::metrics::Metrics;
 use crate::northbound::{Northbound, Writer};
 use crate::readiness::Readiness;
 use crate::servers::Fault;
+use crate::session::Identity;
+use crate::southbound::Driver;
 use crate::store::{DiskStore, Store, StoreError};
 
 /// How long open calls may take to end once northd stops.
@@ -37,6 +51,7 @@ pub struct Northd {
     northbound: Northbound,
     addresses: Addresses,
     writer: Writer,
+    driver: Driver,
     tasks: JoinSet<Result<(), Fault>>,
     cancel: CancellationToken,
 }
@@ -58,6 +73,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("the database cannot be opened")]
     Store(#[from] StoreError),
+    /// The control thread cannot be started.
+    #[error("the control thread cannot be started")]
+    Thread(#[source] io::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {what} address {address}")]
     Listen {
@@ -106,9 +124,23 @@ impl Northd {
         let (northbound, writer) = opened.await.expect("loading a store does not panic")?;
 
         let cancel = CancellationToken::new();
+        let identity = Identity {
+            epoch: northbound.epoch().to_string(),
+            timeout: NODE_TIMEOUT,
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            capabilities: BTreeSet::new(),
+        };
+        let started = Driver::start(
+            northbound.clone(),
+            identity,
+            Arc::clone(&metrics),
+            cancel.clone(),
+        );
+        let (driver, control) = started.map_err(StartError::Thread)?;
         let mut tasks = JoinSet::new();
         let parts = servers::Parts {
             northbound: northbound.clone(),
+            control,
             metrics,
             readiness,
             cancel: cancel.clone(),
@@ -124,6 +156,7 @@ impl Northd {
             northbound,
             addresses,
             writer,
+            driver,
             tasks,
             cancel,
         })
@@ -156,6 +189,7 @@ impl Northd {
             tracing::warn!("cut off calls that did not end in {STOP_GRACE:?}");
             self.tasks.shutdown().await;
         }
+        self.driver.stop().await;
         self.writer.stop().await;
     }
 }

@@ -9,14 +9,17 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::insight::ControlInsight;
 use crate::metrics::Metrics;
 use crate::northbound::Northbound;
 use crate::readiness::Readiness;
+use crate::southbound::{Southbound, SouthboundService};
 
 /// What the servers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) northbound: Northbound,
+    pub(crate) control: Southbound,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     /// Cancelled when northd stops.
@@ -51,9 +54,14 @@ pub(crate) fn start(
     southbound: TcpListener,
     http: Option<TcpListener>,
 ) {
-    let insight = Arc::new(grpc::Uncompiled);
+    let insight = Arc::new(ControlInsight::new(parts.control.clone()));
+    let sessions = SouthboundService::new(parts.control.clone(), parts.cancel.clone());
     tasks.spawn(grpc::serve_northbound(northbound, parts.clone(), insight));
-    tasks.spawn(grpc::hold_southbound(southbound, parts.cancel.clone()));
+    tasks.spawn(grpc::serve_southbound(
+        southbound,
+        sessions,
+        parts.cancel.clone(),
+    ));
     if let Some(listener) = http {
         tasks.spawn(http::serve(listener, parts));
     }

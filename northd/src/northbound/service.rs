@@ -64,9 +64,7 @@ impl<I: Insight> northbound_server::Northbound for NorthboundService<I> {
             Ok(committed) => CommitReply {
                 revision: committed.revision,
                 error: None,
-                warnings: self
-                    .insight
-                    .warnings(&self.northbound.snapshot(), &committed.changes),
+                warnings: self.insight.warnings(&committed.changes).await,
             },
             Err(CommitError::Refused(error)) => CommitReply {
                 revision: self.northbound.snapshot().revision(),

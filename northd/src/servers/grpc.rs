@@ -3,19 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Changes, Database};
 use northbound_proto::northbound::northbound_server::NorthboundServer;
-use northbound_proto::northbound::{
-    FlowListReply, FlowListRequest, StatusReply, StatusRequest, TraceReply, TraceRequest,
-};
+use southbound_proto::southbound::southbound_server::SouthboundServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use super::{Fault, Parts};
 use crate::northbound::{Insight, NorthboundService};
+use crate::southbound::SouthboundService;
 
 /// A silent peer is asked for a sign of life this often, and given as long for it.
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -49,34 +46,30 @@ pub(super) async fn serve_northbound<I: Insight>(
     Ok(())
 }
 
-/// Keeps the southbound address.
-pub(super) async fn hold_southbound(
+/// Serves the nodes' sessions until it is cancelled.
+pub(super) async fn serve_southbound(
     listener: TcpListener,
+    service: SouthboundService,
     cancel: CancellationToken,
 ) -> Result<(), Fault> {
-    cancel.cancelled().await;
-    drop(listener);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter
+        .set_serving::<SouthboundServer<SouthboundService>>()
+        .await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(southbound_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(SouthboundServer::new(service))
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            cancel.cancelled_owned(),
+        )
+        .await?;
     Ok(())
-}
-
-/// A northd without a compiler.
-#[derive(Debug)]
-pub(super) struct Uncompiled;
-
-impl Insight for Uncompiled {
-    async fn trace(&self, _: TraceRequest) -> Result<TraceReply, Status> {
-        Err(Status::unimplemented("northd has no compiler"))
-    }
-
-    async fn flow_list(&self, _: FlowListRequest) -> Result<FlowListReply, Status> {
-        Err(Status::unimplemented("northd has no compiler"))
-    }
-
-    async fn status(&self, _: StatusRequest) -> Result<StatusReply, Status> {
-        Err(Status::unimplemented("northd has no compiler"))
-    }
-
-    fn warnings(&self, _: &Database, _: &Changes) -> Vec<String> {
-        Vec::new()
-    }
 }

@@ -1,0 +1,99 @@
+//! The compiler's one page: every feature, in order, with the rows it is run on and the objects it fills.
+
+use uuid::Uuid;
+
+use model::Table;
+use model::{nb, sb};
+
+use super::{
+    Output, Reader, chassis, fdb, global, learned_neighbor, router, router_port, static_binding,
+    static_route, switch, switch_port,
+};
+
+/// One concern of the compiler, run on each row of one table.
+pub struct Feature {
+    /// Its name, that of its file.
+    pub name: &'static str,
+    /// The table on whose rows it is run.
+    pub table: &'static str,
+    /// What it reads besides the row.
+    pub reads: &'static str,
+    /// The objects that it fills.
+    pub fills: &'static str,
+    /// Runs it on the row of this UUID.
+    pub compile: fn(&mut Reader<'_>, Uuid, &mut Output),
+}
+
+/// The features in the order in which people read them. Their order decides nothing.
+pub static FEATURES: &[Feature] = &[
+    Feature {
+        name: "global",
+        table: nb::NbGlobal::NAME,
+        reads: "",
+        fills: "Global",
+        compile: global::compile,
+    },
+    Feature {
+        name: "chassis",
+        table: sb::Chassis::NAME,
+        reads: "",
+        fills: "Chassis",
+        compile: chassis::compile,
+    },
+    Feature {
+        name: "switch",
+        table: nb::LogicalSwitch::NAME,
+        reads: "its tunnel key",
+        fills: "Datapath",
+        compile: switch::compile,
+    },
+    Feature {
+        name: "switch_port",
+        table: nb::LogicalSwitchPort::NAME,
+        reads: "its binding, its parent port's binding, the router port it is joined to",
+        fills: "Port; reports up",
+        compile: switch_port::compile,
+    },
+    Feature {
+        name: "router",
+        table: nb::LogicalRouter::NAME,
+        reads: "its tunnel key",
+        fills: "Datapath",
+        compile: router::compile,
+    },
+    Feature {
+        name: "router_port",
+        table: nb::LogicalRouterPort::NAME,
+        reads: "its binding, the port it is joined to",
+        fills: "Port, connected Routes",
+        compile: router_port::compile,
+    },
+    Feature {
+        name: "static_route",
+        table: nb::LogicalRouterStaticRoute::NAME,
+        reads: "the ports of its router",
+        fills: "Route (shared by the rows of one prefix)",
+        compile: static_route::compile,
+    },
+    Feature {
+        name: "static_binding",
+        table: nb::StaticMacBinding::NAME,
+        reads: "its router port's binding",
+        fills: "Neighbor (shared with learned_neighbor)",
+        compile: static_binding::compile,
+    },
+    Feature {
+        name: "learned_neighbor",
+        table: sb::MacBinding::NAME,
+        reads: "the binding of its port",
+        fills: "Neighbor (shared with static_binding)",
+        compile: learned_neighbor::compile,
+    },
+    Feature {
+        name: "fdb",
+        table: sb::Fdb::NAME,
+        reads: "the binding of its port",
+        fills: "Fdb",
+        compile: fdb::compile,
+    },
+];

@@ -1,0 +1,30 @@
+//! `NB_Global` → `Global`.
+
+use model::nb;
+use pipeline::object::{Global, Object};
+use uuid::Uuid;
+
+use super::options::Options;
+use super::{Output, Reader};
+
+/// Seconds that a learned MAC address of a switch lives unused, unless `options:fdb_age_threshold` says.
+const DEFAULT_FDB_AGE_S: u32 = 300;
+
+/// Seconds that a learned neighbour lives unused, unless `options:mac_binding_age_threshold` says: for good.
+const DEFAULT_NEIGHBOR_AGE_S: u32 = 0;
+
+pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
+    let nb_cfg = reader.column::<nb::NbGlobal, _>(row, "nb_cfg");
+    let options = reader.column::<nb::NbGlobal, _>(row, "options");
+    let Some((nb_cfg, map)) = nb_cfg.zip(options) else {
+        return;
+    };
+    let options = Options::unchecked("options", &map);
+    let fdb_age_s = options.number("fdb_age_threshold", 0, u32::MAX, out);
+    let neighbor_age_s = options.number("mac_binding_age_threshold", 0, u32::MAX, out);
+    out.object(Object::Global(Global {
+        nb_cfg,
+        fdb_age_s: fdb_age_s.unwrap_or(DEFAULT_FDB_AGE_S),
+        neighbor_age_s: neighbor_age_s.unwrap_or(DEFAULT_NEIGHBOR_AGE_S),
+    }));
+}

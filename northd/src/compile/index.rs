@@ -1,0 +1,120 @@
+//! Looking rows up by what other rows say of them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use model::operation::RowChange;
+use model::table::Row;
+use model::{Datum, Table, nb, sb};
+use uuid::Uuid;
+
+/// A question to the index; the answer is a set of rows of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lookup {
+    /// The `Logical_Switch_Port` of this name.
+    SwitchPort(String),
+    /// The `Logical_Router_Port` of this name.
+    RouterPort(String),
+    /// The `Logical_Switch` whose `ports` has this row.
+    SwitchOf(Uuid),
+    /// The `Logical_Router` whose `ports` or `static_routes` has this row.
+    RouterOf(Uuid),
+    /// The `Logical_Switch_Port`s of type `router` that name this router port.
+    JoinedTo(String),
+    /// The `Datapath_Binding` of this row.
+    DatapathBinding(Uuid),
+    /// The `Port_Binding` of this row.
+    PortBinding(Uuid),
+    /// The `Port_Binding` with these tunnel keys.
+    PortAt(i64, i64),
+}
+
+/// The answers to all lookups, kept up to date change by change.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    rows: HashMap<Lookup, BTreeSet<Uuid>>,
+}
+
+impl Index {
+    /// The rows that answer a lookup, in the order of their UUIDs.
+    pub(super) fn get(&self, lookup: &Lookup) -> impl Iterator<Item = Uuid> + use<'_> {
+        self.rows.get(lookup).into_iter().flatten().copied()
+    }
+
+    /// Takes in a change and returns the lookups whose answers it changed.
+    pub(super) fn update(&mut self, table: &str, change: &RowChange) -> Vec<Lookup> {
+        let old = keys(table, change.old.as_deref());
+        let new = keys(table, change.new.as_deref());
+        for gone in old.difference(&new) {
+            self.remove(gone, change.uuid);
+        }
+        for come in new.difference(&old) {
+            let answer = self.rows.entry(come.clone()).or_default();
+            answer.insert(change.uuid);
+        }
+        old.symmetric_difference(&new).cloned().collect()
+    }
+
+    fn remove(&mut self, lookup: &Lookup, row: Uuid) {
+        if let Some(answer) = self.rows.get_mut(lookup) {
+            answer.remove(&row);
+            if answer.is_empty() {
+                self.rows.remove(lookup);
+            }
+        }
+    }
+}
+
+/// The lookups that a row answers.
+fn keys(table: &str, row: Option<&Row>) -> HashSet<Lookup> {
+    let Some(row) = row else {
+        return HashSet::new();
+    };
+    match table {
+        nb::LogicalSwitch::NAME => members::<nb::LogicalSwitch>(row, "ports")
+            .map(Lookup::SwitchOf)
+            .collect(),
+        nb::LogicalRouter::NAME => members::<nb::LogicalRouter>(row, "ports")
+            .chain(members::<nb::LogicalRouter>(row, "static_routes"))
+            .map(Lookup::RouterOf)
+            .collect(),
+        nb::LogicalSwitchPort::NAME => typed(row, switch_port_keys),
+        nb::LogicalRouterPort::NAME => typed(row, |port: nb::LogicalRouterPort| {
+            vec![Lookup::RouterPort(port.name)]
+        }),
+        sb::DatapathBinding::NAME => typed(row, |binding: sb::DatapathBinding| {
+            vec![Lookup::DatapathBinding(binding.nb_uuid)]
+        }),
+        sb::PortBinding::NAME => typed(row, |binding: sb::PortBinding| {
+            vec![
+                Lookup::PortBinding(binding.nb_uuid),
+                Lookup::PortAt(binding.datapath, binding.tunnel_key),
+            ]
+        }),
+        _ => HashSet::new(),
+    }
+}
+
+fn switch_port_keys(mut port: nb::LogicalSwitchPort) -> Vec<Lookup> {
+    let joined = port.options.remove("router-port");
+    let joined = joined.filter(|_| port.r#type == "router");
+    let joined = joined.map(Lookup::JoinedTo);
+    joined
+        .into_iter()
+        .chain([Lookup::SwitchPort(port.name)])
+        .collect()
+}
+
+fn typed<T: Table>(row: &Row, keys: impl Fn(T) -> Vec<Lookup>) -> HashSet<Lookup> {
+    let row = T::from_row(row).ok();
+    row.into_iter().flat_map(keys).collect()
+}
+
+/// The rows that a column refers to, without reading the rest of the row.
+fn members<T: Table>(row: &Row, column: &str) -> impl Iterator<Item = Uuid> {
+    let datum = row.get(T::SCHEMA, column);
+    let atoms = datum.into_iter().flat_map(Datum::atoms);
+    atoms.filter_map(|atom| match atom {
+        model::Atom::Uuid(uuid) => Some(*uuid),
+        _ => None,
+    })
+}

@@ -1,0 +1,101 @@
+//! What a unit may read, and the note of what it read.
+
+use std::collections::HashSet;
+
+use model::table::Column;
+use model::{Database, Id, Table, nb, sb};
+use pipeline::object::{DatapathKey, PortKey, PortRef};
+use uuid::Uuid;
+
+use super::index::{Index, Lookup};
+
+/// Something that a unit read. A commit that changes it dirties the unit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Read {
+    /// Every column of a row that is not reported.
+    Row(&'static str, Uuid),
+    /// One column of a row.
+    Column(&'static str, Uuid, &'static str),
+    /// The answer to a lookup.
+    Lookup(Lookup),
+}
+
+/// A unit's view of the database.
+pub struct Reader<'a> {
+    database: &'a Database,
+    index: &'a Index,
+    reads: HashSet<Read>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(database: &'a Database, index: &'a Index) -> Self {
+        Self {
+            database,
+            index,
+            reads: HashSet::new(),
+        }
+    }
+
+    /// What was read.
+    pub(super) fn into_reads(self) -> HashSet<Read> {
+        self.reads
+    }
+
+    /// A whole row.
+    pub(super) fn row<T: Table>(&mut self, uuid: Uuid) -> Option<T> {
+        self.reads.insert(Read::Row(T::NAME, uuid));
+        self.database.table().get(Id::new(uuid))
+    }
+
+    /// One column of a row.
+    pub(super) fn column<T: Table, C: Column>(
+        &mut self,
+        uuid: Uuid,
+        column: &'static str,
+    ) -> Option<C> {
+        self.reads.insert(Read::Column(T::NAME, uuid, column));
+        let row = self.database.row(T::NAME, uuid)?;
+        row.get(T::SCHEMA, column).and_then(C::from_datum)
+    }
+
+    /// The rows that answer a lookup.
+    pub(super) fn lookup(&mut self, lookup: Lookup) -> impl Iterator<Item = Uuid> + use<'a> {
+        let rows = self.index.get(&lookup);
+        self.reads.insert(Read::Lookup(lookup));
+        rows
+    }
+
+    /// The row that answers a lookup; of several, the one with the least UUID.
+    pub(super) fn find(&mut self, lookup: Lookup) -> Option<Uuid> {
+        self.lookup(lookup).next()
+    }
+
+    /// The tunnel key of a logical switch or router; `None` when none was free.
+    pub(super) fn datapath_key(&mut self, datapath: Uuid) -> Option<DatapathKey> {
+        let binding = self.find(Lookup::DatapathBinding(datapath))?;
+        let key: i64 = self.column::<sb::DatapathBinding, _>(binding, "tunnel_key")?;
+        DatapathKey::new(u32::try_from(key).ok()?).ok()
+    }
+
+    /// The tunnel keys of a logical port; `None` when none was free.
+    pub(super) fn port_ref(&mut self, port: Uuid) -> Option<PortRef> {
+        let binding = self.find(Lookup::PortBinding(port))?;
+        let datapath: i64 = self.column::<sb::PortBinding, _>(binding, "datapath")?;
+        let port: i64 = self.column::<sb::PortBinding, _>(binding, "tunnel_key")?;
+        port_at(datapath, port)
+    }
+
+    /// The router port of this name.
+    pub(super) fn router_port(&mut self, name: &str) -> Option<nb::LogicalRouterPort> {
+        let uuid = self.find(Lookup::RouterPort(name.to_owned()))?;
+        self.row(uuid)
+    }
+}
+
+/// A port from the numbers that a row has.
+pub(super) fn port_at(datapath: i64, port: i64) -> Option<PortRef> {
+    Some(PortRef {
+        datapath: DatapathKey::new(u32::try_from(datapath).ok()?).ok()?,
+        port: PortKey::new(u32::try_from(port).ok()?).ok()?,
+    })
+}

@@ -1,0 +1,32 @@
+//! `Logical_Router` → `Datapath`.
+
+use model::nb;
+use pipeline::object::DatapathKind;
+use uuid::Uuid;
+
+use super::options::Options;
+use super::switch::datapath;
+use super::{Output, Reader};
+
+/// `dynamic_neigh_routers` only says how OVN is to spare flows that weft does not have.
+const OPTIONS: &[&str] = &[
+    "always_learn_from_arp_request",
+    "dynamic_neigh_routers",
+    "requested-tnl-key",
+];
+
+pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
+    let name: Option<String> = reader.column::<nb::LogicalRouter, _>(row, "name");
+    let map = reader.column::<nb::LogicalRouter, _>(row, "options");
+    let enabled = reader.column::<nb::LogicalRouter, Option<bool>>(row, "enabled");
+    let Some(((name, map), enabled)) = name.zip(map).zip(enabled) else {
+        return;
+    };
+    out.name(&name);
+    let options = Options::new("options", &map, OPTIONS, out);
+    let kind = DatapathKind::Router {
+        always_learn_from_arp_request: options.flag("always_learn_from_arp_request", true),
+        enabled: enabled.unwrap_or(true),
+    };
+    datapath(reader, row, name, kind, (&map, "options"), out);
+}

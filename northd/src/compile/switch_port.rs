@@ -1,0 +1,228 @@
+//! `Logical_Switch_Port` → `Port`.
+
+use std::collections::BTreeSet;
+
+use model::{Datum, nb, sb};
+use packet::Mac;
+use pipeline::object::{
+    Attachment, ChassisName, Object, Port, PortKind, PortSecurity, StationAddresses, SwitchPort,
+};
+use uuid::Uuid;
+
+use super::address::Station;
+use super::index::Lookup;
+use super::networks::Networks;
+use super::options::Options;
+use super::switch::requested_key;
+use super::{Output, Reader};
+
+const OPTIONS: &[&str] = &["requested-chassis", "requested-tnl-key"];
+const ROUTER_OPTIONS: &[&str] = &["requested-tnl-key", "router-port"];
+
+/// The VLAN ids that a nested port may have (IEEE 802.1Q: 0 and 4095 are reserved).
+const TAGS: std::ops::RangeInclusive<i64> = 1..=4094;
+
+pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
+    let Some(port) = reader.row::<nb::LogicalSwitchPort>(row) else {
+        return;
+    };
+    out.name(&port.name);
+    let bound = bound(reader, &port);
+    let is_up = port.r#type == "router" || bound.as_ref().is_some_and(|bound| bound.up);
+    out.report("up", Datum::scalar(is_up));
+    let Some(attachment) = attachment(reader, &port, out) else {
+        return;
+    };
+    let Some(at) = reader.port_ref(row) else {
+        out.warn("name", "no tunnel key is free: the port is not in force");
+        return;
+    };
+    requested_key(&port.options, "options", u32::from(at.port.get()), out);
+    let addresses = addresses(reader, &port, out);
+    let port_security = port_security(&port, out);
+    out.object(Object::Port(Port {
+        at,
+        uuid: row,
+        enabled: port.enabled.unwrap_or(true),
+        kind: PortKind::Switch(SwitchPort {
+            attachment,
+            addresses: addresses.stations,
+            has_unknown: addresses.has_unknown,
+            port_security,
+            requested_chassis: requested_chassis(&port),
+            chassis: bound.and_then(|bound| bound.chassis),
+        }),
+        name: port.name,
+    }));
+}
+
+/// The node that a port must be bound on, if it says so. Of several, the first.
+pub(crate) fn requested_chassis(port: &nb::LogicalSwitchPort) -> Option<ChassisName> {
+    let list = port.options.get("requested-chassis")?;
+    let first = list.split(',').next().map(str::trim);
+    first.filter(|name| !name.is_empty()).map(Into::into)
+}
+
+/// Where a port is, and whether it is in force there.
+struct Bound {
+    chassis: Option<ChassisName>,
+    up: bool,
+}
+
+/// A nested port is bound where its parent is.
+fn bound(reader: &mut Reader<'_>, port: &nb::LogicalSwitchPort) -> Option<Bound> {
+    let own = reader.find(Lookup::PortBinding(port.id.uuid()))?;
+    let own_up: bool = reader.column::<sb::PortBinding, _>(own, "up")?;
+    let holder = match parent(port) {
+        None => own,
+        Some(parent) => {
+            let parent = reader.find(Lookup::SwitchPort(parent.to_owned()))?;
+            reader.find(Lookup::PortBinding(parent))?
+        }
+    };
+    let chassis: Option<String> = reader.column::<sb::PortBinding, _>(holder, "chassis")?;
+    Some(Bound {
+        up: own_up && chassis.is_some(),
+        chassis: chassis.map(Into::into),
+    })
+}
+
+/// The name of the port that this one is nested in.
+pub(crate) fn parent(port: &nb::LogicalSwitchPort) -> Option<&str> {
+    let parent = port.parent_name.as_deref();
+    parent.filter(|name| !name.is_empty() && port.r#type.is_empty())
+}
+
+/// What is plugged in; `None`, with a warning, when nothing of the port can be in force.
+fn attachment(
+    reader: &mut Reader<'_>,
+    port: &nb::LogicalSwitchPort,
+    out: &mut Output,
+) -> Option<Attachment> {
+    match port.r#type.as_str() {
+        "" => {
+            Options::new("options", &port.options, OPTIONS, out);
+            match parent(port) {
+                None => Some(Attachment::Vif),
+                Some(parent) => nested(reader, port, parent, out),
+            }
+        }
+        "localport" => {
+            Options::new("options", &port.options, OPTIONS, out);
+            Some(Attachment::Localport)
+        }
+        "router" => {
+            Options::new("options", &port.options, ROUTER_OPTIONS, out);
+            Some(router(reader, port, out))
+        }
+        other => {
+            out.warn(
+                "type",
+                format!("ports of type {other:?} are not carried out"),
+            );
+            None
+        }
+    }
+}
+
+fn nested(
+    reader: &mut Reader<'_>,
+    port: &nb::LogicalSwitchPort,
+    parent: &str,
+    out: &mut Output,
+) -> Option<Attachment> {
+    let lookup = Lookup::SwitchPort(parent.to_owned());
+    if reader.find(lookup).is_none() {
+        let message = format!("there is no logical switch port {parent:?}");
+        out.warn("parent_name", message);
+    }
+    let tag = port.tag.filter(|tag| TAGS.contains(tag));
+    let Some(tag) = tag.and_then(|tag| u16::try_from(tag).ok()) else {
+        out.warn("tag", "a nested port needs a VLAN id in 1..=4094");
+        return None;
+    };
+    Some(Attachment::Nested {
+        parent: parent.to_owned(),
+        tag,
+    })
+}
+
+fn router(reader: &mut Reader<'_>, port: &nb::LogicalSwitchPort, out: &mut Output) -> Attachment {
+    let Some(name) = port.options.get("router-port") else {
+        out.warn(
+            "options",
+            "a port of type \"router\" needs options:router-port",
+        );
+        return Attachment::Router(None);
+    };
+    let Some(peer) = reader.router_port(name) else {
+        out.warn(
+            "options",
+            format!("there is no logical router port {name:?}"),
+        );
+        return Attachment::Router(None);
+    };
+    Attachment::Router(reader.port_ref(peer.id.uuid()))
+}
+
+/// What `addresses` comes to.
+#[derive(Default)]
+struct Addresses {
+    stations: Vec<StationAddresses>,
+    has_unknown: bool,
+}
+
+fn addresses(reader: &mut Reader<'_>, port: &nb::LogicalSwitchPort, out: &mut Output) -> Addresses {
+    let mut found = Addresses::default();
+    for text in &port.addresses {
+        match text.trim() {
+            "unknown" => found.has_unknown = true,
+            "router" => found.stations.extend(router_addresses(reader, port, out)),
+            text if text.split_whitespace().any(|word| word == "dynamic") => {
+                let message = format!("{text:?}: addresses are not chosen for ports");
+                out.warn("addresses", message);
+            }
+            text => {
+                let station = station(text, "addresses", out);
+                found.stations.extend(station.map(Station::into_addresses));
+            }
+        }
+    }
+    found
+}
+
+fn station(text: &str, column: &'static str, out: &mut Output) -> Option<Station> {
+    let station = out.checked(column, Station::parse(text))?;
+    if let Some(complaint) = station.complaint() {
+        out.warn(column, complaint);
+    }
+    Some(station)
+}
+
+/// The addresses of the router port that this port is joined to.
+fn router_addresses(
+    reader: &mut Reader<'_>,
+    port: &nb::LogicalSwitchPort,
+    out: &mut Output,
+) -> Option<StationAddresses> {
+    if port.r#type != "router" {
+        out.warn("addresses", "\"router\" is for ports of type \"router\"");
+        return None;
+    }
+    let peer = reader.router_port(port.options.get("router-port")?)?;
+    let mac: Mac = peer.mac.parse().ok()?;
+    let networks = Networks::parse(mac, &peer.networks);
+    Some(StationAddresses {
+        mac,
+        ipv4: networks.ipv4.iter().map(|network| network.addr()).collect(),
+        ipv6: networks.ipv6.iter().map(|network| network.addr()).collect(),
+    })
+}
+
+fn port_security(port: &nb::LogicalSwitchPort, out: &mut Output) -> Vec<PortSecurity> {
+    let texts: &BTreeSet<String> = &port.port_security;
+    let stations = texts
+        .iter()
+        .filter_map(|text| station(text, "port_security", out));
+    stations.map(Station::into_port_security).collect()
+}

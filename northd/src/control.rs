@@ -1,0 +1,351 @@
+//! The heart of northd, without I/O: commits and nodes' messages in, operations and messages out.
+//!
+//! ```text
+//! commit ──► absorb ─┐                       ┌─► operations (bindings, keys, reports): commit them,
+//! message ─► receive ├─► settle ─► compile ──┤   absorb what they changed, settle again
+//! time ────► tick ───┘                       └─► messages to nodes
+//! ```
+//!
+//! All state that must outlive the process is in the database. What is kept here besides can be rebuilt from
+//! it and from what nodes say when they connect.
+
+mod bindings;
+mod counters;
+mod learned;
+mod nodes;
+mod queue;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::{Changes, Database, Operation, nb};
+use pipeline::object::{ChassisName, Object, ObjectKey};
+use southbound_proto::convert::Hello;
+use southbound_proto::southbound as wire;
+
+use crate::allocate::{allocate, sweep};
+use crate::compile::{Compiler, RowWarning};
+use crate::session::{Effect, Identity, Session};
+use crate::world::{Marks, World};
+use learned::Counts;
+pub use learned::{NEIGHBORS_PER_ROUTER_MAX, STATIONS_PER_SWITCH_MAX};
+use nodes::Nodes;
+pub use nodes::{NODES_MAX, NodeStatus};
+use queue::Queue;
+
+/// How long a node may be away before its ports are released.
+pub const NODE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long nodes may take to come back to a northd that was just started: longer than the longest pause
+/// between two attempts of theirs.
+pub const START_GRACE: Duration = Duration::from_secs(15);
+
+/// A point in time, on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For what takes time.
+    pub instant: Instant,
+    /// For people: ms since 1970.
+    pub unix_ms: i64,
+}
+
+/// The number of a stream, never used twice.
+pub type StreamId = u64;
+
+/// What has to be done on a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send a message.
+    Send(StreamId, wire::ToNode),
+    /// End the stream after what was sent, for this reason.
+    Close(StreamId, String),
+}
+
+/// northd between two events.
+#[derive(Debug)]
+pub struct Control {
+    identity: Identity,
+    queue: Queue,
+    /// The last database that was committed.
+    committed: Database,
+    /// The last one that was compiled.
+    compiled: Database,
+    compiler: Compiler,
+    world: World,
+    counts: Counts,
+    nodes: Nodes,
+    sessions: BTreeMap<StreamId, Session>,
+    outputs: Vec<Output>,
+}
+
+impl Control {
+    /// A northd that was just started on this database. [`Control::settle`] is due.
+    pub fn new(database: Database, identity: Identity, now: Now) -> Self {
+        let nodes = Nodes::restore(&database, now.instant + START_GRACE);
+        let mut control = Self {
+            identity,
+            queue: Queue::new(database.clone()),
+            committed: Database::northd(),
+            compiled: Database::northd(),
+            compiler: Compiler::default(),
+            world: World::default(),
+            counts: Counts::default(),
+            nodes,
+            sessions: BTreeMap::new(),
+            outputs: Vec::new(),
+        };
+        control.absorb(database);
+        let operations = sweep(&control.committed);
+        control.queue.push(operations);
+        control
+    }
+
+    /// Takes in the newest committed database.
+    pub fn absorb(&mut self, database: Database) {
+        self.counts.absorb(&database.changes_since(&self.committed));
+        self.queue.rebase(database.clone());
+        self.committed = database;
+    }
+
+    /// What has to be committed, in one transaction of the system. The database that this makes is to be
+    /// absorbed, and then [`Control::settle`] is due again.
+    pub fn take_operations(&mut self) -> Vec<Operation> {
+        self.queue.take()
+    }
+
+    /// What has to be sent, once the operations are committed.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Takes note that operations could not be committed: whoever was promised something is to ask anew.
+    pub fn commit_failed(&mut self) {
+        self.queue = Queue::new(self.committed.clone());
+        let streams: Vec<_> = self.sessions.keys().copied().collect();
+        for stream in streams {
+            self.close(stream, "the database did not take a change");
+        }
+    }
+
+    /// Brings everything up to date with what was absorbed. When this leaves operations, they come first.
+    pub fn settle(&mut self, now: Now) {
+        if self.queue.is_empty() && self.committed.revision() != self.compiled.revision() {
+            let changes = self.committed.changes_since(&self.compiled);
+            self.queue.push(allocate(&self.committed, &changes));
+            self.queue
+                .push(bindings::enforce(&self.committed, &changes));
+            if self.queue.is_empty() {
+                self.compile(&changes);
+            }
+        }
+        if self.committed.revision() != self.compiled.revision() {
+            return;
+        }
+        let nb_cfg_in_force = self.nodes.nb_cfg_in_force(&self.sessions);
+        let database = self.queue.database();
+        let counters = counters::report(database, self.world.nb_cfg, nb_cfg_in_force, now.unix_ms);
+        self.queue.push(counters);
+    }
+
+    fn compile(&mut self, changes: &Changes) {
+        let compiled = self.compiler.apply(&self.committed, changes);
+        self.compiled = self.committed.clone();
+        self.world.revision = self.compiled.revision();
+        let global = self.compiled.table::<nb::NbGlobal>().iter().next();
+        self.world.nb_cfg = global.map_or(0, |global| global.nb_cfg);
+        let marks = self.world.apply(&compiled.objects);
+        self.mark(&compiled.objects, &marks);
+        self.queue.push(compiled.reports);
+    }
+
+    fn mark(&mut self, changed: &BTreeMap<ObjectKey, Option<Arc<Object>>>, marks: &Marks) {
+        let none = BTreeSet::new();
+        let streams: Vec<_> = self.sessions.keys().copied().collect();
+        for stream in streams {
+            self.with_session(stream, |session, world, effects| {
+                let own = session.node().and_then(|node| marks.get(node));
+                let keys = changed.keys().chain(own.unwrap_or(&none));
+                session.mark(keys, world, effects);
+            });
+        }
+    }
+
+    // === Streams ===
+
+    /// A node opened a stream.
+    pub fn open(&mut self, stream: StreamId, now: Now) {
+        let session = Session::new(self.identity.clone(), now.instant);
+        self.sessions.insert(stream, session);
+    }
+
+    /// A message came on a stream.
+    pub fn receive(&mut self, stream: StreamId, message: wire::FromNode, now: Now) {
+        let effects = self.with_session(stream, |session, world, effects| {
+            session.receive(message, world, now.instant, effects);
+        });
+        for effect in effects {
+            self.handle(stream, effect, now);
+        }
+    }
+
+    /// A stream ended.
+    pub fn closed(&mut self, stream: StreamId, now: Now) {
+        if let Some(session) = self.sessions.remove(&stream)
+            && let Some(node) = session.node()
+        {
+            self.nodes.lost(node, stream, &session, now);
+        }
+    }
+
+    /// When [`Control::tick`] has something to do next.
+    pub fn deadline(&self) -> Option<Instant> {
+        let sessions = self.sessions.values().map(Session::deadline);
+        sessions.chain(self.nodes.deadline()).min()
+    }
+
+    /// Does what is due at `now`.
+    pub fn tick(&mut self, now: Now) {
+        let streams: Vec<_> = self.sessions.keys().copied().collect();
+        for stream in streams {
+            let effects = self.with_session(stream, |session, _, effects| {
+                session.tick(now.instant, effects);
+            });
+            for effect in effects {
+                self.handle(stream, effect, now);
+            }
+        }
+        for node in self.nodes.expire(now.instant) {
+            tracing::info!(chassis = %node, "released the ports of a lost node");
+            let operations = bindings::release_all(self.queue.database(), &node);
+            self.queue.push(operations);
+        }
+    }
+
+    /// Runs a session, puts out what it sends, and returns its other effects.
+    fn with_session(
+        &mut self,
+        stream: StreamId,
+        run: impl FnOnce(&mut Session, &World, &mut Vec<Effect>),
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(session) = self.sessions.get_mut(&stream) {
+            run(session, &self.world, &mut effects);
+        }
+        let outputs = &mut self.outputs;
+        effects.retain_mut(|effect| match effect {
+            Effect::Send(message) => {
+                outputs.push(Output::Send(stream, std::mem::take(message)));
+                false
+            }
+            Effect::Close(reason) => {
+                outputs.push(Output::Close(stream, std::mem::take(reason)));
+                false
+            }
+            _ => true,
+        });
+        effects
+    }
+
+    fn close(&mut self, stream: StreamId, reason: &str) {
+        self.with_session(stream, |session, _, effects| {
+            session.close(reason.to_owned(), effects);
+        });
+    }
+
+    fn handle(&mut self, stream: StreamId, effect: Effect, now: Now) {
+        let Some(node) = self.sessions.get(&stream).and_then(Session::node).cloned() else {
+            return;
+        };
+        match effect {
+            Effect::Registered(hello) => self.register(stream, &hello, now),
+            Effect::Claim(claim) => self.claim(stream, &node, claim),
+            Effect::Release(release) => {
+                let operations = bindings::release(self.queue.database(), &node, &release.port);
+                self.queue.push(operations);
+                self.answer(stream, release.request, release.port, String::new());
+            }
+            Effect::PortsUp(ports) => {
+                let operations = bindings::ports_up(self.queue.database(), &node, &ports);
+                self.queue.push(operations);
+            }
+            Effect::Learned(neighbors, stations) => {
+                let database = self.queue.database();
+                let operations = self
+                    .counts
+                    .merge(database, &neighbors, &stations, now.unix_ms);
+                self.queue.push(operations);
+            }
+            Effect::Nacked(reason) => self.nodes.nacked(&node, reason),
+            Effect::Acked | Effect::Send(_) | Effect::Close(_) => {}
+        }
+    }
+
+    fn register(&mut self, stream: StreamId, hello: &Hello, now: Now) {
+        match nodes::record(self.queue.database(), hello) {
+            Ok(operations) => self.queue.push(operations),
+            Err(reason) => return self.refuse(stream, reason),
+        }
+        if let Some(old) = self.nodes.registered(stream, &hello.chassis.name, now) {
+            self.close(old, "the node opened another stream");
+        }
+    }
+
+    fn claim(&mut self, stream: StreamId, node: &ChassisName, claim: wire::Claim) {
+        let database = self.queue.database();
+        let refusal = match bindings::claim(database, node, &claim.port, claim.fresh) {
+            Ok(operations) => {
+                self.queue.push(operations);
+                String::new()
+            }
+            Err(refusal) => refusal.to_string(),
+        };
+        self.answer(stream, claim.request, claim.port, refusal);
+    }
+
+    fn answer(&mut self, stream: StreamId, request: u64, port: String, refusal: String) {
+        self.with_session(stream, |session, _, effects| {
+            session.answer(request, port, refusal, effects);
+        });
+    }
+
+    fn refuse(&mut self, stream: StreamId, reason: String) {
+        self.with_session(stream, |session, _, effects| {
+            if let Err(reason) = session.refuse(reason, effects) {
+                session.close(reason, effects);
+            }
+        });
+    }
+
+    // === What others see ===
+
+    /// The database, with what is still to be committed.
+    pub fn database(&self) -> &Database {
+        self.queue.database()
+    }
+
+    /// The revision that everything is compiled from.
+    pub fn revision(&self) -> u64 {
+        self.world.revision
+    }
+
+    /// All compiled objects.
+    pub fn objects(&self) -> &BTreeMap<ObjectKey, Arc<Object>> {
+        self.compiler.objects()
+    }
+
+    /// What is stored but not in force.
+    pub fn warnings(&self) -> Vec<RowWarning> {
+        self.compiler.warnings().collect()
+    }
+
+    /// The warnings on one row.
+    pub fn row_warnings(&self, table: &str, row: uuid::Uuid) -> Vec<RowWarning> {
+        self.compiler.row_warnings(table, row)
+    }
+
+    /// The nodes, by name.
+    pub fn node_statuses(&self) -> Vec<NodeStatus> {
+        self.nodes.statuses(self.queue.database(), &self.sessions)
+    }
+}

@@ -1,0 +1,91 @@
+//! The objects as they should be in force, each encoded once, with who needs which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use pipeline::object::{ChassisName, DatapathKey, Object, ObjectKey};
+use southbound_proto::convert::encode_object;
+use southbound_proto::southbound as wire;
+
+use crate::relevance::Relevance;
+
+/// What all nodes together should have in force.
+#[derive(Debug, Default)]
+pub struct World {
+    objects: BTreeMap<ObjectKey, wire::Object>,
+    of_datapath: BTreeMap<DatapathKey, BTreeSet<ObjectKey>>,
+    relevance: Relevance,
+    /// The revision of the database that this was compiled from.
+    pub revision: u64,
+    /// The `NB_Global.nb_cfg` of that revision.
+    pub nb_cfg: i64,
+}
+
+/// Which objects of a node may differ from what it was sent.
+pub type Marks = BTreeMap<ChassisName, BTreeSet<ObjectKey>>;
+
+impl World {
+    /// Takes in changed objects. Returns, besides the changed ones themselves, those that nodes began or
+    /// ceased to need.
+    pub fn apply(&mut self, changed: &BTreeMap<ObjectKey, Option<Arc<Object>>>) -> Marks {
+        for (key, object) in changed {
+            self.put(key, object.as_deref());
+        }
+        let mut marks = Marks::new();
+        for (chassis, change) in self.relevance.apply(changed) {
+            let datapaths = change.datapaths.iter();
+            let inside = datapaths.flat_map(|datapath| self.of_datapath.get(datapath));
+            let mut keys: BTreeSet<_> = inside.flatten().cloned().collect();
+            keys.extend(change.chassis.into_iter().map(ObjectKey::Chassis));
+            marks.insert(chassis, keys);
+        }
+        marks
+    }
+
+    fn put(&mut self, key: &ObjectKey, object: Option<&Object>) {
+        match object {
+            Some(object) => self.objects.insert(key.clone(), encode_object(object)),
+            None => self.objects.remove(key),
+        };
+        let Some(datapath) = key.datapath() else {
+            return;
+        };
+        let keys = self.of_datapath.entry(datapath).or_default();
+        match object {
+            Some(_) => keys.insert(key.clone()),
+            None => keys.remove(key),
+        };
+        if keys.is_empty() {
+            self.of_datapath.remove(&datapath);
+        }
+    }
+
+    /// The object of this key, if it is there and the node needs it.
+    pub fn object_for(&self, chassis: &ChassisName, key: &ObjectKey) -> Option<&wire::Object> {
+        let object = self.objects.get(key)?;
+        self.relevance.is_relevant(chassis, key).then_some(object)
+    }
+
+    /// Whether a node needs what this key names.
+    pub fn is_relevant(&self, chassis: &ChassisName, key: &ObjectKey) -> bool {
+        self.relevance.is_relevant(chassis, key)
+    }
+
+    /// The keys of all objects that a node needs.
+    pub fn keys_for(&self, chassis: &ChassisName) -> BTreeSet<ObjectKey> {
+        let mut keys = BTreeSet::new();
+        if self.objects.contains_key(&ObjectKey::Global) {
+            keys.insert(ObjectKey::Global);
+        }
+        if let Some(needs) = self.relevance.needs(chassis) {
+            let inside = needs
+                .datapaths
+                .iter()
+                .filter_map(|key| self.of_datapath.get(key));
+            keys.extend(inside.flatten().cloned());
+            let chassis = needs.chassis.iter().cloned().map(ObjectKey::Chassis);
+            keys.extend(chassis.filter(|key| self.objects.contains_key(key)));
+        }
+        keys
+    }
+}

@@ -1,0 +1,436 @@
+//! Stories of nodes and northd: claims, loss, return, and what `--wait=hv` may believe. No I/O.
+
+mod harness;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use harness::{Node, World, bump, port, switch};
+use model::{Datum, Operation};
+use northd::control::{NODE_TIMEOUT, Output, START_GRACE};
+use pipeline::object::ObjectKey;
+use southbound_proto::southbound as wire;
+use wire::from_node::Message as Up;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Nodes by name, and northd.
+struct Story {
+    world: World,
+    nodes: BTreeMap<&'static str, Node>,
+}
+
+impl Story {
+    /// A northd with one switch of ports `a` and `b`, and these nodes connected.
+    fn begin(names: &[&'static str]) -> Self {
+        let mut world = World::new();
+        world.commit(&switch("s", &[port("a"), port("b")]));
+        let nodes = names.iter().map(|name| (*name, Node::new(name))).collect();
+        let mut story = Self { world, nodes };
+        for name in names {
+            story.connect(name);
+        }
+        story
+    }
+
+    fn connect(&mut self, name: &'static str) {
+        let stream = self.world.open();
+        let node = self.nodes.get_mut(name).expect("a node of the story");
+        node.stream = Some(stream);
+        for message in node.opening() {
+            self.world.receive(stream, message);
+        }
+        self.exchange();
+    }
+
+    fn disconnect(&mut self, name: &'static str) {
+        let node = self.nodes.get_mut(name).expect("a node of the story");
+        let stream = node.stream.take().expect("it is connected");
+        self.world.closed(stream);
+    }
+
+    fn say(&mut self, name: &'static str, message: Up) {
+        let node = self.nodes.get_mut(name).expect("a node of the story");
+        let stream = node.stream.expect("it is connected");
+        let message = node.message(message);
+        self.world.receive(stream, message);
+        self.exchange();
+    }
+
+    fn claim(&mut self, name: &'static str, port: &str, fresh: bool) -> String {
+        let claim = wire::Claim {
+            port: port.to_owned(),
+            fresh,
+            request: 1,
+        };
+        self.say(name, Up::Claim(claim));
+        let node = self.nodes.get_mut(name).expect("a node of the story");
+        node.refusals.pop().expect("every claim is answered")
+    }
+
+    fn up(&mut self, name: &'static str, ports: &[&str]) {
+        let ports = ports.iter().map(|port| (*port).to_owned()).collect();
+        self.say(name, Up::PortsUp(wire::PortsUp { ports }));
+    }
+
+    /// Delivers what northd sent, and what nodes answer, until all is quiet.
+    fn exchange(&mut self) {
+        while !self.world.outputs.is_empty() {
+            for output in std::mem::take(&mut self.world.outputs) {
+                match output {
+                    Output::Send(stream, message) => self.deliver(stream, message),
+                    Output::Close(stream, _) => self.world.closed(stream),
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, stream: u64, message: wire::ToNode) {
+        let mut nodes = self.nodes.values_mut();
+        if let Some(node) = nodes.find(|node| node.stream == Some(stream))
+            && let Some(answer) = node.take(message)
+        {
+            self.world.receive(stream, answer);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.world.pass(time);
+        self.exchange();
+    }
+
+    fn check_node(&self, name: &str) {
+        assert_eq!(self.nodes[name].held(), self.world.desired(name), "{name}");
+    }
+}
+
+#[test]
+fn a_node_gets_what_its_ports_need_and_reports_them_up() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    assert_eq!(
+        story.nodes["n1"].objects.len(),
+        1,
+        "the network's settings alone"
+    );
+    assert_eq!(story.claim("n1", "a", true), "");
+    story.check_node("n1");
+    story.check_node("n2");
+    assert_eq!(story.world.switch_port("a").up, Some(false));
+    story.up("n1", &["a", "b"]);
+    assert_eq!(story.world.switch_port("a").up, Some(true));
+    assert_eq!(
+        story.world.switch_port("b").up,
+        Some(false),
+        "n1 does not have it"
+    );
+    story.up("n1", &[]);
+    assert_eq!(story.world.switch_port("a").up, Some(false));
+}
+
+#[test]
+fn a_fresh_claim_takes_a_port_over_and_a_repeated_one_does_not() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    assert_eq!(story.claim("n1", "a", false), "");
+    story.up("n1", &["a"]);
+    assert_eq!(
+        story.claim("n2", "a", false),
+        "logical switch port \"a\" is bound on chassis \"n1\""
+    );
+    assert_eq!(story.claim("n2", "a", true), "");
+    assert_eq!(story.world.chassis_of("a").as_deref(), Some("n2"));
+    assert_eq!(
+        story.world.switch_port("a").up,
+        Some(false),
+        "until n2 says so"
+    );
+    story.check_node("n1");
+    story.check_node("n2");
+}
+
+#[test]
+fn claims_of_what_no_node_can_have_are_refused() {
+    let mut story = Story::begin(&["n1"]);
+    let mut nested = port("nested");
+    nested.parent_name = Some("a".into());
+    nested.tag_request = Some(0);
+    let mut router = port("router");
+    router.r#type = "router".into();
+    let mut elsewhere = port("elsewhere");
+    elsewhere
+        .options
+        .insert("requested-chassis".into(), "n2".into());
+    story
+        .world
+        .commit(&switch("t", &[nested, router, elsewhere]));
+    for (name, expected) in [
+        ("x", "there is no logical switch port \"x\""),
+        (
+            "nested",
+            "logical switch port \"nested\" is nested in \"a\" and is bound with it",
+        ),
+        (
+            "router",
+            "logical switch port \"router\" is of type \"router\" and takes no interface",
+        ),
+        (
+            "elsewhere",
+            "logical switch port \"elsewhere\" is to be bound on chassis \"n2\" \
+             (options:requested-chassis)",
+        ),
+    ] {
+        assert_eq!(story.claim("n1", name, true), expected);
+    }
+}
+
+#[test]
+fn a_nested_port_is_where_its_parent_is() {
+    let mut story = Story::begin(&["n1"]);
+    let mut nested = port("nested");
+    nested.parent_name = Some("a".into());
+    nested.tag_request = Some(0);
+    story.world.commit(&switch("t", &[nested]));
+    story.claim("n1", "a", true);
+    story.check_node("n1");
+    story.up("n1", &["a", "nested"]);
+    assert_eq!(story.world.switch_port("nested").tag, Some(1));
+    assert_eq!(story.world.switch_port("nested").up, Some(true));
+    story.up("n1", &["a"]);
+    assert_eq!(story.world.switch_port("nested").up, Some(false));
+}
+
+#[test]
+fn a_changed_requested_chassis_takes_the_port_away() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    story.claim("n1", "a", true);
+    let id = story.world.switch_port("a").id;
+    let options = Datum::map([("requested-chassis", "n2")]);
+    story
+        .world
+        .commit(&[Operation::update(id, [("options", options)])]);
+    story.exchange();
+    assert_eq!(story.world.chassis_of("a"), None);
+    assert_eq!(story.claim("n2", "a", false), "");
+}
+
+#[test]
+fn a_lost_node_keeps_its_ports_for_a_while() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    story.up("n1", &["a"]);
+    story.disconnect("n1");
+    story.pass(NODE_TIMEOUT - SECOND);
+    assert_eq!(story.world.switch_port("a").up, Some(true));
+    story.pass(SECOND);
+    assert_eq!(story.world.switch_port("a").up, Some(false));
+    assert_eq!(story.world.chassis_of("a"), None);
+}
+
+#[test]
+fn a_silent_node_is_lost() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    for _ in 0..5 {
+        story.pass(NODE_TIMEOUT / 2);
+    }
+    story.pass(NODE_TIMEOUT);
+    assert_eq!(story.world.chassis_of("a"), None);
+}
+
+#[test]
+fn a_node_that_comes_back_gets_only_what_changed() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    story.disconnect("n1");
+    story.world.commit(&switch("t", &[port("c")]));
+    let before = story.nodes["n1"].objects.clone();
+    story.connect("n1");
+    assert_eq!(story.nodes["n1"].objects, before);
+    let id = story.world.switch_port("b").id;
+    let addresses = Datum::set(["02:00:00:00:00:02 10.0.0.2"]);
+    story
+        .world
+        .commit(&[Operation::update(id, [("addresses", addresses)])]);
+    story.exchange();
+    story.check_node("n1");
+}
+
+#[test]
+fn a_restarted_northd_waits_for_the_nodes_and_changes_nothing_for_them() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    story.up("n1", &["a"]);
+    let before = story.nodes["n1"].objects.clone();
+    story.world.restart();
+    story.pass(START_GRACE - SECOND);
+    assert_eq!(story.world.switch_port("a").up, Some(true));
+    story.connect("n1");
+    story.pass(NODE_TIMEOUT / 2);
+    assert_eq!(story.nodes["n1"].objects, before);
+    assert_eq!(story.world.chassis_of("a").as_deref(), Some("n1"));
+}
+
+#[test]
+fn a_node_that_never_comes_back_after_a_restart_is_given_up() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    story.world.restart();
+    story.pass(START_GRACE);
+    assert_eq!(story.world.chassis_of("a"), None);
+}
+
+#[test]
+fn a_second_stream_of_a_node_replaces_the_first() {
+    let mut story = Story::begin(&["n1"]);
+    let first = story.nodes["n1"].stream;
+    story.claim("n1", "a", true);
+    story.connect("n1");
+    assert_ne!(story.nodes["n1"].stream, first);
+    story.pass(NODE_TIMEOUT / 2);
+    assert_eq!(story.world.chassis_of("a").as_deref(), Some("n1"));
+    let statuses = story.world.control.node_statuses();
+    assert!(statuses.iter().all(|status| status.is_connected));
+    story.check_node("n1");
+}
+
+#[test]
+fn hv_cfg_follows_the_slowest_node_and_forgets_lost_ones() {
+    let mut story = Story::begin(&[]);
+    let operation = bump(&story.world);
+    story.world.commit(&[operation]);
+    assert_eq!(
+        story.world.global().hv_cfg,
+        1,
+        "there is no node to wait for"
+    );
+    story.nodes = BTreeMap::from([("n1", Node::new("n1")), ("n2", Node::new("n2"))]);
+    story.connect("n1");
+    story.connect("n2");
+    let operation = bump(&story.world);
+    story.world.commit(&[operation]);
+    assert_eq!(
+        (story.world.global().sb_cfg, story.world.global().hv_cfg),
+        (2, 1)
+    );
+    story.disconnect("n2");
+    story.exchange();
+    assert_eq!(story.world.global().hv_cfg, 1, "n2 may still be forwarding");
+    story.pass(NODE_TIMEOUT / 2);
+    story.say("n1", Up::Heartbeat(wire::Heartbeat { sequence: 1 }));
+    story.pass(NODE_TIMEOUT / 2);
+    assert_eq!(story.world.global().hv_cfg, 2);
+}
+
+#[test]
+fn while_a_step_is_on_its_way_changes_gather_for_the_next() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    let before = story.nodes["n1"].deltas_received;
+    for name in ["c", "d", "e"] {
+        let id = story.world.switch_port("b").id;
+        let addresses = Datum::set([format!("02:00:00:00:00:02 fd00::{name}")]);
+        story
+            .world
+            .commit(&[Operation::update(id, [("addresses", addresses)])]);
+    }
+    story.exchange();
+    assert_eq!(story.nodes["n1"].deltas_received, before + 2);
+    story.check_node("n1");
+}
+
+#[test]
+fn a_refused_step_is_tried_again_with_the_next_change() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    let id = story.world.switch_port("b").id;
+    let enabled = |value: bool| [("enabled", Datum::set([value]))];
+    story.world.commit(&[Operation::update(id, enabled(false))]);
+    let revision = story.nodes["n1"].revision;
+    let sent = std::mem::take(&mut story.world.outputs);
+    assert!(!sent.is_empty());
+    let refused = story.world.database.revision();
+    let reason = "no room".to_owned();
+    story.say(
+        "n1",
+        Up::Nack(wire::Nack {
+            revision: refused,
+            reason,
+        }),
+    );
+    assert_eq!(
+        story.nodes["n1"].revision, revision,
+        "nothing was sent again by itself"
+    );
+    assert_eq!(story.world.control.node_statuses()[0].last_nack, "no room");
+    story.world.commit(&switch("t", &[port("c")]));
+    story.exchange();
+    assert_eq!(
+        story.nodes["n1"].revision, revision,
+        "what changed is not the node's"
+    );
+    let name = Datum::set(["02:00:00:00:00:03"]);
+    let id = story.world.switch_port("a").id;
+    story
+        .world
+        .commit(&[Operation::update(id, [("addresses", name)])]);
+    story.exchange();
+    story.check_node("n1");
+}
+
+#[test]
+fn what_is_learned_is_shared_until_it_expires() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    story.claim("n1", "a", true);
+    story.claim("n2", "b", true);
+    let at = |world: &World| {
+        let objects = world.desired("n1").into_values();
+        let mut ports = objects.filter_map(|object| match object {
+            pipeline::object::Object::Port(port) if port.name == "a" => Some(port.at),
+            _ => None,
+        });
+        ports.next().expect("n1 has it")
+    };
+    let place = at(&story.world);
+    let learned = |mac: u8, expired: bool| {
+        let station = wire::LearnedStation {
+            datapath: place.datapath.get(),
+            port: place.port.get().into(),
+            mac: vec![2, 0, 0, 0, 0, mac].into(),
+            expired,
+        };
+        Up::Learned(wire::Learned {
+            stations: vec![station],
+            neighbors: Vec::new(),
+        })
+    };
+    let objects = story.nodes["n2"].objects.len();
+    story.say("n1", learned(1, false));
+    story.say("n2", learned(1, false));
+    assert_eq!(story.nodes["n2"].objects.len(), objects + 1);
+    story.check_node("n2");
+    story.say("n1", learned(1, true));
+    assert_eq!(story.nodes["n2"].objects.len(), objects);
+    story.say("n1", learned(2, false));
+    assert_eq!(story.claim("n2", "a", true), "");
+    let mut held = story.nodes["n2"].objects.keys();
+    let is_station = |key: &ObjectKey| matches!(key, ObjectKey::Fdb(..));
+    assert!(!held.any(is_station), "the port moved");
+}
+
+#[test]
+fn a_node_that_speaks_out_of_turn_or_loses_messages_loses_its_stream() {
+    let mut story = Story::begin(&["n1"]);
+    let stream = story.nodes["n1"].stream.expect("connected");
+    let heartbeat = |sequence| wire::FromNode {
+        sequence,
+        message: Some(Up::Heartbeat(wire::Heartbeat { sequence: 0 })),
+    };
+    story.world.receive(stream, heartbeat(1));
+    assert!(story.world.outputs.is_empty(), "a duplicate is skipped");
+    story.world.receive(stream, heartbeat(9));
+    assert!(matches!(&story.world.outputs[..], [Output::Close(closed, _)] if *closed == stream));
+    let stream = story.world.open();
+    story.world.outputs.clear();
+    story.world.receive(stream, heartbeat(1));
+    let expected = Output::Close(stream, "the node spoke before Hello".into());
+    assert_eq!(story.world.outputs, [expected]);
+}
