@@ -1,9 +1,9 @@
 //! The heart of northd, without I/O: commits and nodes' messages in, operations and messages out.
 //!
 //! ```text
-//! commit ──► absorb ─┐                       ┌─► operations (bindings, keys, reports): commit them,
-//! message ─► receive ├─► settle ─► compile ──┤   absorb what they changed, settle again
-//! time ────► tick ───┘                       └─► messages to nodes
+//! commit ──► absorb ─┐                       ┌─► operations (bindings, keys, reports): to be committed
+//! message ─► receive ├─► settle ─► compile ──┤
+//! time ────► tick ───┘                       └─► messages to nodes: to be sent after that
 //! ```
 //!
 //! All state that must outlive the process is in the database. What is kept here besides can be rebuilt from
@@ -41,6 +41,10 @@ pub const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 /// between two attempts of theirs.
 pub const START_GRACE: Duration = Duration::from_secs(15);
 
+/// How often numbering may make further numbering necessary: keys of datapaths, then of their ports, then
+/// whoever had those.
+const NUMBERING_ROUNDS_MAX: usize = 8;
+
 /// A point in time, on both clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -69,7 +73,7 @@ pub struct Control {
     queue: Queue,
     /// The last database that was committed.
     committed: Database,
-    /// The last one that was compiled.
+    /// The last one that was compiled; it may hold what is queued.
     compiled: Database,
     compiler: Compiler,
     world: World,
@@ -128,19 +132,15 @@ impl Control {
         }
     }
 
-    /// Brings everything up to date with what was absorbed. When this leaves operations, they come first.
+    /// Brings everything up to date with what was absorbed, and with what is queued to be committed.
     pub fn settle(&mut self, now: Now) {
-        if self.queue.is_empty() && self.committed.revision() != self.compiled.revision() {
-            let changes = self.committed.changes_since(&self.compiled);
-            self.queue.push(allocate(&self.committed, &changes));
-            self.queue
-                .push(bindings::enforce(&self.committed, &changes));
-            if self.queue.is_empty() {
-                self.compile(&changes);
-            }
-        }
-        if self.committed.revision() != self.compiled.revision() {
-            return;
+        self.number();
+        self.world.revision = self.committed.revision();
+        let database = self.queue.database().clone();
+        let changes = database.changes_since(&self.compiled);
+        if !changes.is_empty() {
+            self.compile(&database, &changes);
+            self.compiled = database;
         }
         let nb_cfg_in_force = self.nodes.nb_cfg_in_force(&self.sessions);
         let database = self.queue.database();
@@ -148,11 +148,22 @@ impl Control {
         self.queue.push(counters);
     }
 
-    fn compile(&mut self, changes: &Changes) {
-        let compiled = self.compiler.apply(&self.committed, changes);
-        self.compiled = self.committed.clone();
-        self.world.revision = self.compiled.revision();
-        let global = self.compiled.table::<nb::NbGlobal>().iter().next();
+    /// Gives numbers to what needs them, and takes ports from nodes that may not have them any more.
+    fn number(&mut self) {
+        for _ in 0..NUMBERING_ROUNDS_MAX {
+            let database = self.queue.database();
+            let changes = database.changes_since(&self.compiled);
+            let mut operations = allocate(database, &changes);
+            operations.extend(bindings::enforce(database, &changes));
+            if !self.queue.push(operations) {
+                return;
+            }
+        }
+    }
+
+    fn compile(&mut self, database: &Database, changes: &Changes) {
+        let compiled = self.compiler.apply(database, changes);
+        let global = database.table::<nb::NbGlobal>().iter().next();
         self.world.nb_cfg = global.map_or(0, |global| global.nb_cfg);
         let marks = self.world.apply(&compiled.objects);
         self.mark(&compiled.objects, &marks);
@@ -285,7 +296,7 @@ impl Control {
         match nodes::record(self.queue.database(), hello) {
             Ok(operations) => self.queue.push(operations),
             Err(reason) => return self.refuse(stream, reason),
-        }
+        };
         if let Some(old) = self.nodes.registered(stream, &hello.chassis.name, now) {
             self.close(old, "the node opened another stream");
         }

@@ -137,7 +137,8 @@ async fn a_watch_tells_of_the_tables_asked_for_only() {
         .await
         .expect("answered");
     let next = stream.message().await.expect("a reply").expect("no end");
-    assert_eq!((next.revision, next.changes.len()), (reply.revision, 1));
+    assert!(next.revision >= reply.revision, "northd may have gone on");
+    assert_eq!(next.changes.len(), 1);
     assert_eq!(next.changes[0].table, "Address_Set");
     northd.shutdown().await;
 }

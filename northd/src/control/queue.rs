@@ -26,22 +26,23 @@ impl Queue {
         &self.database
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
-    /// Adds operations, unless the database would refuse them or they change nothing.
-    pub(super) fn push(&mut self, operations: Vec<Operation>) {
+    /// Adds operations, unless the database would refuse them or they change nothing. Returns whether they
+    /// were added.
+    pub(super) fn push(&mut self, operations: Vec<Operation>) -> bool {
         if operations.is_empty() {
-            return;
+            return false;
         }
         match self.database.transact(&operations, Author::System) {
-            Ok((_, changes)) if changes.is_empty() => {}
+            Ok((_, changes)) if changes.is_empty() => false,
             Ok((database, _)) => {
                 self.database = database;
                 self.groups.push(operations);
+                true
             }
-            Err(error) => tracing::warn!(%error, "dropped an inconsistent report"),
+            Err(error) => {
+                tracing::warn!(%error, "dropped an inconsistent report");
+                false
+            }
         }
     }
 

@@ -88,7 +88,6 @@ impl Desk {
         loop {
             self.settle().await;
             self.deliver();
-            self.answer_waiting();
             let deadline = self.control.deadline().map(tokio::time::Instant::from_std);
             let alarm = async {
                 match deadline {
@@ -145,6 +144,7 @@ impl Desk {
             let database = Database::clone(&self.revisions.borrow_and_update());
             self.control.absorb(database);
             self.control.settle(now());
+            self.answer_waiting();
             let operations = self.control.take_operations();
             if operations.is_empty() {
                 return;
