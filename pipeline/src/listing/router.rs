@@ -36,6 +36,7 @@ pub(super) fn entries(stage: Stage, tables: &Tables, router: In<'_, RouterTables
                 .chain([none])
                 .collect()
         }
+        Stage::InIpRoutingEcmp => routing::ecmp_entries(router),
         Stage::InArpResolve => resolution(tables, router),
         Stage::InLargerPkts => limits(router),
         Stage::InArpRequest => arp_request::entries().to_vec(),

@@ -124,7 +124,10 @@ fn answer_arp<'t, R: Recorder>(
     visit: Visit<'t>,
 ) -> Result<Input, DropReason> {
     let Some(arp) = view::arp(&packet.flow).copied() else {
-        return Err(drop(walk, 0, "1", DropReason::NotIp));
+        return Err(match packet.flow.eth_dst.is_broadcast() {
+            true => drop(walk, 50, "eth.bcast", DropReason::BroadcastNotRouted),
+            false => drop(walk, 0, "1", DropReason::NotIp),
+        });
     };
     let is_on_link = visit.kind.ipv4.iter().any(|net| net.contains(&arp.spa));
     let is_own = visit.kind.ipv4.iter().any(|net| net.addr() == arp.tpa);

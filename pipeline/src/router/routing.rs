@@ -47,7 +47,7 @@ pub(super) fn choose<'t, R: Recorder>(
         return Err(DropReason::RouteDiscards);
     };
     if route.next_hops.len() > 1 {
-        walk.hit(Stage::InIpRoutingEcmp, || ecmp_entry(router, hop));
+        walk.hit(Stage::InIpRoutingEcmp, || ecmp_entry(router, route, hop));
     }
     let Some((_, outport)) = router.datapath.router_port(hop.port) else {
         return Err(DropReason::RoutePortMissing);
@@ -139,14 +139,37 @@ fn hop_actions(router: In<'_, RouterTables>, hop: &NextHop) -> Vec<String> {
     ]
 }
 
-fn ecmp_entry(router: In<'_, RouterTables>, hop: &NextHop) -> Entry {
+fn ecmp_entry(router: In<'_, RouterTables>, route: &Route, hop: &NextHop) -> Entry {
     let mut actions = hop_actions(router, hop);
     actions.push("next;".to_owned());
+    let member = route
+        .next_hops
+        .iter()
+        .position(|other| other == hop)
+        .map_or(0, |index| index + 1);
+    let matches = format!("{} && member {member}", matches(router, &route.key));
     Entry {
         priority: 100,
-        matches: "reg8[0..15] != 0".to_owned(),
+        matches,
         actions,
     }
+}
+
+/// The members of all hash groups, for listings.
+pub(crate) fn ecmp_entries(router: In<'_, RouterTables>) -> Vec<Entry> {
+    let groups = router
+        .datapath
+        .routes
+        .values()
+        .filter(|route| route.next_hops.len() > 1);
+    let members = |route: &std::sync::Arc<Route>| {
+        let entry = |hop| ecmp_entry(router, route, hop);
+        route.next_hops.iter().map(entry).collect::<Vec<_>>()
+    };
+    groups
+        .flat_map(members)
+        .chain([Entry::new(0, "1", ["next;"])])
+        .collect()
 }
 
 fn matches(router: In<'_, RouterTables>, key: &RouteKey) -> String {

@@ -1,0 +1,116 @@
+//! Golden files: a network in, its compiled tables and the traces of packets out.
+
+use insta::assert_snapshot;
+use pipeline::object::{Attachment, RoutePolicy};
+use pipeline::{flow_list, trace};
+
+use crate::support::Net;
+use crate::support::flows::*;
+
+const A: &str = "0a:00:00:00:01:01";
+const R1: &str = "0a:00:00:00:01:fe";
+const TO_R: (&str, &str) = (A, R1);
+
+/// A bit of everything.
+fn network() -> Net {
+    let nested = Attachment::Nested {
+        parent: "a".to_owned(),
+        tag: 7,
+    };
+    Net::new()
+        .chassis("n1", "192.0.2.1")
+        .chassis("n2", "192.0.2.2")
+        .switch("one")
+        .vif("one", "a", "0a:00:00:00:01:01 10.0.1.1 fd01::1")
+        .bound("a", "n1")
+        .secured("a", "0a:00:00:00:01:01 10.0.1.1 10.9.0.0/16 fd01::1")
+        .vif("one", "off", "0a:00:00:00:01:02 10.0.1.2")
+        .disabled("off")
+        .switch_port("one", "n", nested, "0a:00:00:00:01:03 10.0.1.3")
+        .switch("two")
+        .vif("two", "b", "0a:00:00:00:02:01 10.0.2.1 fd02::1")
+        .bound("b", "n2")
+        .vif("two", "u", "unknown")
+        .bound("u", "n2")
+        .station("u", "0a:00:00:00:02:77")
+        .router("r")
+        .join("r", "one", R1, "10.0.1.254/24 fd01::fe/64")
+        .join("r", "two", "0a:00:00:00:02:fe", "10.0.2.254/24 fd02::fe/64")
+        .edit_router_port("r-two", |port| port.gateway_mtu = Some(1400))
+        .route("r", "0.0.0.0/0", &["10.0.2.77 via r-two"])
+        .route(
+            "r",
+            "192.0.2.0/24",
+            &["10.0.2.1 via r-two", "10.0.2.77 via r-two"],
+        )
+        .route("r", "198.51.100.0/24", &[])
+        .route_in(
+            "r",
+            "",
+            RoutePolicy::Source,
+            "10.0.1.3/32",
+            &["10.0.2.1 via r-two"],
+        )
+        .route_in(
+            "r",
+            "blue",
+            RoutePolicy::Destination,
+            "203.0.113.0/24",
+            &["10.0.2.1 via r-two"],
+        )
+        .neighbor("r-two", "10.0.2.77", Some("0a:00:00:00:02:77"), None)
+}
+
+#[test]
+fn a_switchs_tables_are_listed() {
+    let net = network();
+    let tables = net.tables(None);
+    assert_snapshot!(flow_list(&tables, net.key("one")).unwrap().to_string());
+}
+
+#[test]
+fn a_routers_tables_are_listed() {
+    let net = network();
+    let tables = net.tables(None);
+    assert_snapshot!(flow_list(&tables, net.key("r")).unwrap().to_string());
+}
+
+#[test]
+fn a_routed_packet_is_traced_in_detail() {
+    let tables = network().tables(None);
+    let flow = udp(TO_R, "10.0.1.1", "10.0.2.1");
+    assert_snapshot!(trace(&tables, "a", &flow).unwrap().detailed());
+}
+
+#[test]
+fn a_broadcast_is_traced_in_summary() {
+    let tables = network().tables(None);
+    let flow = arp(2, (A, "ff:ff:ff:ff:ff:ff"), A, "10.0.1.1", "10.0.1.1");
+    assert_snapshot!(trace(&tables, "a", &flow).unwrap().summary());
+}
+
+#[test]
+fn a_trace_is_data_too() {
+    let tables = network().tables(None);
+    let trace = trace(&tables, "a", &frame(A, "0a:00:00:00:01:99")).unwrap();
+    assert_snapshot!(serde_json::to_string_pretty(&trace).unwrap());
+}
+
+/// In the words of `ovn-trace --minimal`, but for the registers that it prints in place of addresses.
+#[test]
+fn what_is_left_of_a_trace_is_what_changes_and_comes_out() {
+    let tables = network().tables(None);
+    let minimal = |flow| trace(&tables, "a", &flow).unwrap().minimal();
+    let traces = [
+        minimal(udp(TO_R, "10.0.1.1", "10.0.2.1")),
+        minimal(udp(TO_R, "10.0.1.1", "10.0.2.99")),
+        minimal(udp(TO_R, "fd01::1", "fd02::99")),
+        minimal(with_ttl(1, udp(TO_R, "10.0.1.1", "10.0.2.1"))),
+        minimal(tcp(TO_R, "10.0.1.1", "10.0.2.254", 2)),
+        minimal(echo(TO_R, "10.0.1.1", "10.0.2.254")),
+        minimal(who_has(A, "10.0.1.1", "10.0.1.254")),
+        minimal(solicit(A, "fd01::1", "fd01::fe")),
+        minimal(with_length(1401, udp(TO_R, "10.0.1.1", "10.0.2.1"))),
+    ];
+    assert_snapshot!(traces.join("\n"));
+}

@@ -1,0 +1,10 @@
+//! The pipeline at its boundary: networks and packets in, verdicts out.
+
+mod answers;
+mod goldens;
+mod nodes;
+mod properties;
+mod remembering;
+mod routing;
+mod support;
+mod switching;
