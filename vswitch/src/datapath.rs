@@ -2,12 +2,12 @@
 //!
 //! A [`DataPath`] is a set of worker threads. The control side never touches a packet: it publishes an immutable
 //! snapshot of the tables, which every worker adopts before its next batch, and hands over a port's queues, one
-//! for each worker. Every call returns at once but [`DataPath::wait_adopted`] and [`DataPath::shutdown`].
+//! for each worker. Every call returns at once but [`DataPath::wait_adopted`] and [`DataPath::stop`].
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,7 @@ pub struct DataPath {
     /// Held while a snapshot is made from the last one.
     publishing: Mutex<()>,
     workers: Vec<Handle>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     ports: Mutex<BTreeMap<PortRef, Vec<Arc<TrafficCounters>>>>,
     tunnels: Arc<TunnelRegistry>,
     connections: Arc<ConnectionTable<Action>>,
@@ -114,7 +115,6 @@ struct Handle {
     commands: Sender<Command>,
     waker: Waker,
     counters: Arc<WorkerCounters>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl DataPath {
@@ -154,6 +154,7 @@ impl DataPath {
             adoption: Arc::new(Adoption::new(config.workers)),
             publishing: Mutex::new(()),
             workers: Vec::new(),
+            threads: Mutex::default(),
             ports: Mutex::default(),
             tunnels: Arc::default(),
             connections,
@@ -183,8 +184,8 @@ impl DataPath {
                 commands,
                 waker,
                 counters,
-                thread: Some(thread),
             });
+            path.lock_threads().push(thread);
         }
         Ok(path)
     }
@@ -291,9 +292,22 @@ impl DataPath {
         })
     }
 
-    /// Stops the workers after the batches that they are at, and closes all devices.
-    pub fn shutdown(mut self) {
-        self.stop();
+    /// Stops the workers after the batches that they are at, and closes all devices. The counters stay as
+    /// they are then; nothing else has an effect any more.
+    pub fn stop(&self) {
+        for worker in &self.workers {
+            worker.tell(Command::Stop);
+            worker.waker.wake();
+        }
+        for thread in self.lock_threads().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a worker had panicked");
+            }
+        }
+    }
+
+    fn lock_threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn publish_next(&self, next: impl FnOnce(&Snapshot) -> Snapshot) -> Revision {
@@ -307,22 +321,6 @@ impl DataPath {
         drop(guard);
         self.workers.iter().for_each(|worker| worker.waker.wake());
         revision
-    }
-
-    fn stop(&mut self) {
-        for worker in &self.workers {
-            worker.tell(Command::Stop);
-            worker.waker.wake();
-        }
-        for worker in &mut self.workers {
-            if worker
-                .thread
-                .take()
-                .is_some_and(|thread| thread.join().is_err())
-            {
-                tracing::error!("a worker had panicked");
-            }
-        }
     }
 }
 
