@@ -6,8 +6,8 @@ use model::{Database, Operation, TransactionError};
 use northbound_proto::northbound as wire;
 use northbound_proto::northbound::northbound_client::NorthboundClient;
 use northbound_proto::{Replica, convert};
-use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 
 use crate::failure::Failure;
 
@@ -33,25 +33,36 @@ pub enum Committed {
 }
 
 impl Client {
-    /// Connects to `address`: `ADDR:PORT`, or `tcp:ADDR:PORT` as in OVN.
+    /// Connects to the first of the addresses, separated by commas, that answers. Each is `ADDR:PORT`, or
+    /// `tcp:ADDR:PORT` as in OVN.
     ///
     /// # Errors
-    /// It is no such address, or nobody answers.
-    pub async fn connect(address: &str) -> Result<Self, Failure> {
-        let socket = address.strip_prefix("tcp:").unwrap_or(address);
-        if address.starts_with("unix:") || address.starts_with("ssl:") || !socket.contains(':') {
-            return Err(Failure::usage(format!(
-                "{address}: database connection failed (not an address of northd)"
-            ))
-            .hint("give ADDR:PORT or tcp:ADDR:PORT, such as --northbound 127.0.0.1:6641"));
+    /// One is no such address, or nobody answers.
+    pub async fn connect(addresses: &str) -> Result<Self, Failure> {
+        let mut failure = not_an_address(addresses);
+        for address in addresses.split(',') {
+            match Self::connect_to(address).await {
+                Ok(client) => return Ok(client),
+                Err(error) if error.is_usage => return Err(error),
+                Err(error) => failure = error,
+            }
         }
-        let endpoint = Endpoint::from_shared(format!("http://{socket}"))
-            .map_err(|error| unreachable_server(address, &innermost(&error)))?
-            .connect_timeout(CONNECT_TIMEOUT);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|error| unreachable_server(address, &innermost(&error)))?;
+        Err(failure)
+    }
+
+    async fn connect_to(address: &str) -> Result<Self, Failure> {
+        let socket = address.strip_prefix("tcp:").unwrap_or(address);
+        let is_other = ["unix:", "ssl:"]
+            .iter()
+            .any(|scheme| address.starts_with(scheme));
+        if is_other || !socket.contains(':') {
+            return Err(not_an_address(address));
+        }
+        let unreachable =
+            |error: tonic::transport::Error| unreachable_server(address, &innermost(&error));
+        let endpoint = Endpoint::from_shared(format!("http://{socket}")).map_err(unreachable)?;
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+        let channel = endpoint.connect().await.map_err(unreachable)?;
         let stub = NorthboundClient::new(channel)
             .max_decoding_message_size(northbound_proto::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(northbound_proto::MAX_MESSAGE_BYTES);
@@ -125,11 +136,13 @@ impl Client {
 
     /// The failure that a call's status means.
     pub fn broken(&self, status: &Status) -> Failure {
-        Failure::new(format!(
-            "{}: database connection failed ({})",
-            self.address,
-            status.message()
-        ))
+        let message = status.message();
+        match status.code() {
+            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal => Failure::new(
+                format!("{}: database connection failed ({message})", self.address),
+            ),
+            _ => Failure::new(message),
+        }
     }
 
     fn ended(&self) -> Failure {
@@ -163,6 +176,13 @@ impl Watch {
             }
         }
     }
+}
+
+fn not_an_address(address: &str) -> Failure {
+    Failure::usage(format!(
+        "{address}: database connection failed (not an address of northd)"
+    ))
+    .hint("give ADDR:PORT or tcp:ADDR:PORT, such as --northbound 127.0.0.1:6641")
 }
 
 fn unreachable_server(address: &str, why: &str) -> Failure {

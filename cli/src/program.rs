@@ -63,12 +63,14 @@ fn run(settings: &Settings, calls: &[Call]) -> Result<(), Failure> {
     block_on(execute(settings, calls, &mut Streams))?
 }
 
-/// Runs a future on this thread.
+/// Runs a future on this thread. Connections live on another, so that they answer northd's probes while a
+/// long line of commands is computed.
 ///
 /// # Errors
 /// The system refuses what an event loop needs.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
@@ -100,13 +102,19 @@ impl Console for Streams {
     fn warn(&mut self, text: &str) {
         let line = format!("{NAME}: warning: {text}\n");
         // A warning that nobody can read changes nothing.
-        let _ = anstream::stderr().write_all(line.as_bytes());
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+
+    fn advise(&mut self, text: &str) {
+        if std::io::stderr().is_terminal() {
+            self.warn(text);
+        }
     }
 }
 
 /// Prints text; a reader that went away before its end (`vsctl ... | head`) is no mistake.
 fn print(text: &str) {
-    let mut stdout = anstream::stdout().lock();
+    let mut stdout = std::io::stdout().lock();
     let _ = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());

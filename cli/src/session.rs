@@ -15,8 +15,10 @@ use crate::options::{Settings, Wait};
 pub trait Console {
     /// Prints to standard output.
     fn print(&mut self, text: &str);
-    /// Tells people something though nothing is wrong.
+    /// Says what `ovn-nbctl` would say, too, though nothing is wrong.
     fn warn(&mut self, text: &str);
+    /// Says to people, and not to scripts, what is stored but not in force; `status` shows it later.
+    fn advise(&mut self, text: &str);
 }
 
 /// Runs the calls as one transaction, again from the start when what it relied on has changed meanwhile,
@@ -49,7 +51,7 @@ pub async fn execute(
             Committed::Refused(error) => return Err(refusal(&error)),
             Committed::Done(warnings) => {
                 report(&finished, settings, console);
-                warnings.iter().for_each(|warning| console.warn(warning));
+                warnings.iter().for_each(|warning| console.advise(warning));
                 return wait(&mut client, settings, start_ms, console).await;
             }
         }

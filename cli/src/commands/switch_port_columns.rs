@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use model::Datum;
 use model::nb::{LogicalRouterPort, LogicalSwitch, LogicalSwitchPort};
+use model::{Atom, Datum, Row, Table as _};
 
 use super::{parse_options, parse_state, state_word};
 use crate::address::{is_mac, port_addresses};
@@ -81,29 +81,37 @@ fn check_duplicates(
     let Some(wanted) = port_addresses(address) else {
         return Ok(());
     };
+    let schema = LogicalSwitchPort::SCHEMA;
     let others = switch.ports.iter().filter(|&&id| id != port.id);
-    for other in others.filter_map(|&id| context.rows.get(id)) {
-        let taken = addresses_of(&other);
+    for other in others.filter_map(|id| context.rows.row(schema, id.uuid())) {
+        let taken = addresses_of(other);
         if let Some(duplicate) = wanted.iter().find(|wanted| taken.contains(wanted)) {
             let family = if duplicate.is_ipv4() { "IPv4" } else { "IPv6" };
+            let name = other.get(schema, "name").and_then(Datum::as_str);
             return Err(Failure::new(format!(
                 "Error on switch {}: duplicate {family} address '{duplicate}' found on logical switch \
                  port '{}'",
-                switch.name, other.name
+                switch.name,
+                name.unwrap_or_default()
             )));
         }
     }
     Ok(())
 }
 
-fn addresses_of(port: &LogicalSwitchPort) -> Vec<IpAddr> {
-    port.addresses
-        .iter()
-        .map(|address| match &port.dynamic_addresses {
-            Some(chosen) if address.starts_with("dynamic") => chosen,
-            _ => address,
+/// A port's IP addresses, read without its other columns: a switch may have many ports.
+fn addresses_of(port: &Row) -> Vec<IpAddr> {
+    let column = |name| port.get(LogicalSwitchPort::SCHEMA, name);
+    let chosen = column("dynamic_addresses").and_then(Datum::as_str);
+    column("addresses")
+        .into_iter()
+        .flat_map(Datum::atoms)
+        .filter_map(|atom| match (atom, chosen) {
+            (Atom::String(text), Some(chosen)) if text.starts_with("dynamic") => Some(chosen),
+            (Atom::String(text), _) => Some(text.as_str()),
+            _ => None,
         })
-        .filter_map(|address| port_addresses(address))
+        .filter_map(port_addresses)
         .flatten()
         .collect()
 }

@@ -1,13 +1,21 @@
 //! The commands of `ovn-nbctl` about features that this version does not carry out. They are known, so that
 //! a script that needs them is told so.
 
-use crate::command::{Command, Group};
+use crate::command::{Command, CommandOption, Group};
 
 /// The family.
 pub(super) static GROUP: Group = Group {
     title: "Commands of ovn-nbctl that are not supported",
     commands: &[
-        Command::unsupported("acl-add"),
+        Command::unsupported("acl-add").options(&[
+            CommandOption::flag("--log", ""),
+            CommandOption::value("--type", "ARG", ""),
+            CommandOption::value("--name", "ARG", ""),
+            CommandOption::value("--severity", "ARG", ""),
+            CommandOption::value("--meter", "ARG", ""),
+            CommandOption::value("--label", "ARG", ""),
+            CommandOption::flag("--apply-after-lb", ""),
+        ]),
         Command::unsupported("acl-del"),
         Command::unsupported("acl-list"),
         Command::unsupported("qos-add"),
@@ -16,7 +24,7 @@ pub(super) static GROUP: Group = Group {
         Command::unsupported("mirror-add"),
         Command::unsupported("mirror-del"),
         Command::unsupported("mirror-list"),
-        Command::unsupported("meter-add"),
+        Command::unsupported("meter-add").options(&[CommandOption::flag("--fair", "")]),
         Command::unsupported("meter-del"),
         Command::unsupported("meter-list"),
         Command::unsupported("lsp-set-dhcpv4-options"),
@@ -25,7 +33,7 @@ pub(super) static GROUP: Group = Group {
         Command::unsupported("lsp-get-dhcpv6-options"),
         Command::unsupported("lsp-attach-mirror"),
         Command::unsupported("lsp-detach-mirror"),
-        Command::unsupported("fwd-group-add"),
+        Command::unsupported("fwd-group-add").options(&[CommandOption::flag("--liveness", "")]),
         Command::unsupported("fwd-group-del"),
         Command::unsupported("fwd-group-list"),
         Command::unsupported("lrp-set-gateway-chassis"),
@@ -36,11 +44,21 @@ pub(super) static GROUP: Group = Group {
         Command::unsupported("lr-policy-add"),
         Command::unsupported("lr-policy-del"),
         Command::unsupported("lr-policy-list"),
-        Command::unsupported("lr-nat-add"),
+        Command::unsupported("lr-nat-add").options(&[
+            CommandOption::flag("--stateless", ""),
+            CommandOption::flag("--portrange", ""),
+            CommandOption::flag("--add-route", ""),
+            CommandOption::value("--gateway-port", "ARG", ""),
+        ]),
         Command::unsupported("lr-nat-del"),
         Command::unsupported("lr-nat-list"),
-        Command::unsupported("lr-nat-update-ext-ip"),
-        Command::unsupported("lb-add"),
+        Command::unsupported("lr-nat-update-ext-ip")
+            .options(&[CommandOption::flag("--is-exempted", "")]),
+        Command::unsupported("lb-add").options(&[
+            CommandOption::flag("--reject", ""),
+            CommandOption::flag("--event", ""),
+            CommandOption::flag("--template", ""),
+        ]),
         Command::unsupported("lb-del"),
         Command::unsupported("lb-list"),
         Command::unsupported("lr-lb-add"),
@@ -61,10 +79,14 @@ pub(super) static GROUP: Group = Group {
         Command::unsupported("lr-copp-add"),
         Command::unsupported("get-connection"),
         Command::unsupported("del-connection"),
-        Command::unsupported("set-connection"),
+        Command::unsupported("set-connection").options(&[CommandOption::value(
+            "--inactivity-probe",
+            "ARG",
+            "",
+        )]),
         Command::unsupported("get-ssl"),
         Command::unsupported("del-ssl"),
-        Command::unsupported("set-ssl"),
+        Command::unsupported("set-ssl").options(&[CommandOption::flag("--bootstrap", "")]),
         Command::unsupported("ha-chassis-group-add"),
         Command::unsupported("ha-chassis-group-del"),
         Command::unsupported("ha-chassis-group-list"),

@@ -18,10 +18,7 @@ pub(super) fn flow_list(settings: &Settings, call: &Call) -> Result<String, Fail
             datapath: datapath.clone(),
         };
         let reply = client.stub().flow_list(request).await;
-        reply.map_err(|status| match status.code() {
-            tonic::Code::NotFound => Failure::new(status.message()),
-            _ => client.broken(&status),
-        })
+        reply.map_err(|status| client.broken(&status))
     })??;
     let datapaths = reply.into_inner().datapaths;
     if datapaths.is_empty() && !datapath.is_empty() {
