@@ -1,6 +1,7 @@
 //! What the tests of the whole system share. The tests themselves are in `tests/`.
 
 pub mod craft;
+pub mod local;
 pub mod oracle;
 pub mod random;
 pub mod skip;

@@ -1,0 +1,156 @@
+//! Verdicts are OVN's: random networks and packets go through `ovn-northd` and `ovn-trace`, and through
+//! `northd` and `vsctl trace`. What comes out, where, and with which headers must be the same.
+//!
+//! A network that fails prints its seed; `WEFT_SEED=N` runs that one alone, `WEFT_SEEDS=N` so many of them.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use ground::programs;
+use tests::local::Weft;
+use tests::oracle::ovn::Ovn;
+use tests::oracle::summary::{Outcome, outcomes};
+use tests::random::Seeded;
+use tests::random::packet::Packet;
+use tests::random::topology::Topology;
+use tests::skip::has_program;
+
+/// How many networks are tried, and how many packets in each.
+const SEEDS: u64 = 25;
+const PACKETS: usize = 40;
+
+/// A difference that is meant: what it is, and how to recognise it.
+struct Wart {
+    /// Why the oracle's answer is not ours.
+    #[expect(dead_code, reason = "it stands here for the reader")]
+    reason: &'static str,
+    applies: fn(&Case) -> bool,
+}
+
+const WARTS: [Wart; 0] = [];
+
+/// One packet with both answers.
+struct Case {
+    microflow: String,
+    theirs: BTreeSet<Outcome>,
+    ours: BTreeSet<Outcome>,
+    their_trace: String,
+    our_trace: String,
+}
+
+impl Case {
+    fn is_equal(&self) -> bool {
+        self.theirs == self.ours || WARTS.iter().any(|wart| (wart.applies)(self))
+    }
+
+    fn complain(&self, seed: u64, topology: &Topology) -> String {
+        let list = |outcomes: &BTreeSet<Outcome>| {
+            outcomes
+                .iter()
+                .map(|outcome| format!("\n    {outcome}"))
+                .collect::<String>()
+        };
+        let commands: Vec<_> = topology
+            .commands
+            .iter()
+            .map(|command| format!("    {command:?}"))
+            .collect();
+        format!(
+            "seed {seed}: {}\n  OVN:{}\n  weft:{}\n{}\n--- OVN\n{}\n--- weft\n{}",
+            self.microflow,
+            list(&self.theirs),
+            list(&self.ours),
+            commands.join("\n"),
+            self.their_trace,
+            self.our_trace,
+        )
+    }
+}
+
+/// The cases of one seed; those that the oracle has no answer to are left out.
+fn cases(seed: u64) -> Result<(Topology, Vec<Case>)> {
+    let mut seeded = Seeded::new(seed);
+    let topology = Topology::random(&mut seeded);
+    let (ovn, weft) = (Ovn::start()?, Weft::start()?);
+    ovn.nbctl(&topology.arguments())?;
+    let arguments = [vec!["--wait=sb".to_owned()], topology.arguments()].concat();
+    weft.vsctl(&arguments)?;
+    let mut cases = Vec::new();
+    for _ in 0..PACKETS {
+        let Packet { switch, microflow } = Packet::random(&mut seeded, &topology);
+        let Some(their_trace) = ovn.trace(&switch, &microflow)? else {
+            continue;
+        };
+        let our_trace = weft.vsctl(&["trace", "--summary", &switch, &microflow])?;
+        let (theirs, ours) = (
+            outcomes(&their_trace, &microflow),
+            outcomes(&our_trace, &microflow),
+        );
+        cases.push(Case {
+            microflow,
+            theirs,
+            ours,
+            their_trace,
+            our_trace,
+        });
+    }
+    Ok((topology, cases))
+}
+
+fn seeds() -> Result<Vec<u64>> {
+    let number = |name: &str| -> Result<Option<u64>> {
+        std::env::var(name)
+            .ok()
+            .map(|text| text.parse().with_context(|| format!("{name} is a number")))
+            .transpose()
+    };
+    if let Some(seed) = number("WEFT_SEED")? {
+        return Ok(vec![seed]);
+    }
+    Ok((0..number("WEFT_SEEDS")?.unwrap_or(SEEDS)).collect())
+}
+
+#[test]
+fn random_packets_in_random_networks_end_as_with_ovn() -> Result<()> {
+    let test = "random_packets_in_random_networks_end_as_with_ovn";
+    let tools = [
+        ("ovsdb-server", "openvswitch-common"),
+        ("ovn-nbctl", "ovn-common"),
+        ("ovn-trace", "ovn-common"),
+        ("ovn-northd", "ovn-central"),
+    ];
+    if !tools
+        .iter()
+        .all(|(program, package)| has_program(test, program, package))
+    {
+        return Ok(());
+    }
+    programs::build()?;
+    let (mut compared, mut delivered, mut complaints) = (0, 0, Vec::new());
+    for seed in seeds()? {
+        let (topology, cases) = cases(seed).with_context(|| format!("seed {seed}"))?;
+        compared += cases.len();
+        delivered += cases.iter().filter(|case| !case.theirs.is_empty()).count();
+        complaints.extend(
+            cases
+                .iter()
+                .filter(|case| !case.is_equal())
+                .map(|case| case.complain(seed, &topology)),
+        );
+    }
+    println!(
+        "{compared} packets compared, {delivered} of them delivered, {} differ",
+        complaints.len()
+    );
+    assert!(
+        complaints.is_empty(),
+        "{} differ, the first:\n{}",
+        complaints.len(),
+        complaints[0]
+    );
+    assert!(
+        delivered * 5 > compared,
+        "too few packets are delivered to mean anything"
+    );
+    Ok(())
+}
