@@ -57,23 +57,22 @@ impl Draft {
         if old == new {
             return;
         }
-        let (old, new) = (identities(old), identities(new));
         let referrers = &mut Arc::make_mut(&mut self.next.tables[target]).referrers;
-        for uuid in old.difference(&new) {
-            let mut set = referrers.remove(uuid).unwrap_or_default();
+        for uuid in only_in_first(old, new) {
+            let mut set = referrers.remove(&uuid).unwrap_or_default();
             Arc::make_mut(&mut set).remove(&at);
             if !set.is_empty() {
-                referrers.insert(*uuid, set);
+                referrers.insert(uuid, set);
             }
             if reference.is_strong {
-                self.orphans.push((target, *uuid));
+                self.orphans.push((target, uuid));
             }
         }
-        for uuid in new.difference(&old) {
-            let mut set = referrers.remove(uuid).unwrap_or_default();
+        for uuid in only_in_first(new, old) {
+            let mut set = referrers.remove(&uuid).unwrap_or_default();
             Arc::make_mut(&mut set).insert(at);
-            referrers.insert(*uuid, set);
-            self.gained.push((target, *uuid, at));
+            referrers.insert(uuid, set);
+            self.gained.push((target, uuid, at));
         }
     }
 
@@ -252,13 +251,25 @@ fn quoted(names: &[&str]) -> String {
     }
 }
 
-fn identities(datum: Option<&Datum>) -> BTreeSet<Uuid> {
-    let atoms = datum.into_iter().flat_map(Datum::atoms);
-    let uuid = |atom: &Atom| match atom {
+/// The identities that the first value has and the second has not.
+fn only_in_first(first: Option<&Datum>, second: Option<&Datum>) -> Vec<Uuid> {
+    let atoms: Vec<&Atom> = match (first, second) {
+        (None, _) => Vec::new(),
+        (Some(first), None) => first.atoms().collect(),
+        (Some(Datum::Set(first)), Some(Datum::Set(second))) => first.difference(second).collect(),
+        (Some(first), Some(second)) => {
+            let second: BTreeSet<_> = second.atoms().collect();
+            first
+                .atoms()
+                .filter(|atom| !second.contains(atom))
+                .collect()
+        }
+    };
+    let identities = atoms.into_iter().filter_map(|atom| match atom {
         Atom::Uuid(uuid) => Some(*uuid),
         _ => None,
-    };
-    atoms.filter_map(uuid).collect()
+    });
+    identities.collect()
 }
 
 fn is_strong(kind: &ColumnType) -> bool {

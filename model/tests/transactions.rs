@@ -271,7 +271,7 @@ fn tables_that_are_not_carried_out_are_refused_and_internal_ones_hidden() {
     }
     .insert();
     refuse(
-        &[chassis.clone()],
+        std::slice::from_ref(&chassis),
         ErrorKind::Syntax,
         "No table named Chassis.",
     );
@@ -292,12 +292,12 @@ fn tables_that_are_not_carried_out_are_refused_and_internal_ones_hidden() {
 fn what_northd_reports_is_not_for_clients_to_write() {
     let up = set::<nb::LogicalSwitchPort>(2, "up", Datum::scalar(true));
     refuse(
-        &[up.clone()],
+        std::slice::from_ref(&up),
         ErrorKind::Permission,
         "Logical_Switch_Port column up is written by northd only",
     );
     let (database, _) = start()
-        .transact(&[up.clone()], Author::System)
+        .transact(std::slice::from_ref(&up), Author::System)
         .expect("northd's own");
     let port = database
         .table::<nb::LogicalSwitchPort>()
@@ -312,7 +312,7 @@ fn what_northd_reports_is_not_for_clients_to_write() {
 fn a_row_that_is_gone_is_a_conflict_for_clients_and_nothing_for_northd() {
     let gone = set::<nb::LogicalSwitch>(99, "name", Datum::scalar("x"));
     refuse(
-        &[gone.clone()],
+        std::slice::from_ref(&gone),
         ErrorKind::Conflict,
         "Logical_Switch has no row 00000000-0000-0000-0000-000000000063 (any more)",
     );
