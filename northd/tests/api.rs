@@ -2,15 +2,22 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use common::{commit, connect, read, switch_with_ports};
-use model::{Author, Database, Datum, Id, Operation, Table, nb, sb};
+use model::{Author, Changes, Database, Datum, Id, Operation, Table, nb, sb};
 use northbound_proto::Replica;
 use northbound_proto::northbound as wire;
 use northbound_proto::northbound::northbound_client::NorthboundClient;
 use northbound_proto::northbound::{CommitRequest, ReadRequest, WatchRequest, operation};
 use northd::Northd;
 use northd::config::{Config, LogFormat};
-use northd::store::MemoryStore;
+use northd::metrics::Metrics;
+use northd::northbound::{CommitError, Northbound};
+use northd::readiness::Readiness;
+use northd::store::{MemoryStore, Store, StoreError, Stored};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -258,4 +265,83 @@ async fn a_northd_that_stops_ends_its_watches_and_refuses_transactions() {
         refused.expect_err("stopped").to_string(),
         "northd is stopping"
     );
+}
+
+/// A store that can be told to fail.
+struct Faulty {
+    memory: MemoryStore,
+    is_failing: Arc<AtomicBool>,
+}
+
+impl Store for Faulty {
+    fn load(&mut self) -> Result<Stored, StoreError> {
+        self.memory.load()
+    }
+
+    fn append(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        if self.is_failing.load(Ordering::Relaxed) {
+            return Err(StoreError::File {
+                path: "/data".into(),
+                source: std::io::ErrorKind::StorageFull.into(),
+            });
+        }
+        self.memory.append(changes)
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_does_not_happen_and_northd_says_so() {
+    let is_failing = Arc::new(AtomicBool::new(false));
+    let store = Faulty {
+        memory: MemoryStore::default(),
+        is_failing: Arc::clone(&is_failing),
+    };
+    let readiness = Arc::new(Readiness::default());
+    let opened = Northbound::open(store, Arc::new(Metrics::new()), Arc::clone(&readiness));
+    let (northbound, writer) = opened.expect("opened");
+    let before = northbound.snapshot();
+
+    is_failing.store(true, Ordering::Relaxed);
+    let error = northbound
+        .commit(Author::Client, switch_with_ports("a"))
+        .await;
+    assert!(matches!(error, Err(CommitError::Store(_))), "{error:?}");
+    assert!(northbound.snapshot().changes_since(&before).is_empty());
+    assert_eq!(readiness.report(), ["store: /data cannot be used"]);
+
+    is_failing.store(false, Ordering::Relaxed);
+    let committed = northbound
+        .commit(Author::Client, switch_with_ports("a"))
+        .await;
+    assert_eq!(committed.expect("stored").revision, before.revision() + 1);
+    assert!(readiness.report().is_empty());
+    writer.stop().await;
+}
+
+#[tokio::test]
+async fn transactions_that_wait_together_are_applied_one_after_the_other() {
+    let opened = Northbound::open(MemoryStore::default(), Arc::default(), Arc::default());
+    let (northbound, writer) = opened.expect("opened");
+    let global = northbound.snapshot().table::<nb::NbGlobal>().iter().next();
+    let uuid = global.expect("there from the start").id.uuid();
+    let add_one = move || Operation::Mutate {
+        table: nb::NbGlobal::NAME.into(),
+        uuid,
+        column: "nb_cfg".into(),
+        mutator: model::Mutator::Add,
+        datum: Datum::scalar(1),
+    };
+    let commits = (0..100).map(|_| {
+        let northbound = northbound.clone();
+        tokio::spawn(async move { northbound.commit(Author::Client, vec![add_one()]).await })
+    });
+    let mut revisions = BTreeSet::new();
+    for commit in commits.collect::<Vec<_>>() {
+        revisions.insert(commit.await.expect("no panic").expect("stored").revision);
+    }
+    // Each has a revision of its own, although many were stored in one step.
+    assert_eq!(revisions.len(), 100);
+    let global = northbound.snapshot().table::<nb::NbGlobal>().iter().next();
+    assert_eq!(global.map(|global| global.nb_cfg), Some(100));
+    writer.stop().await;
 }
