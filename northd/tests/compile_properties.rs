@@ -17,7 +17,7 @@ use proptest::test_runner::TestRunner;
 const ACTIONS_MAX: usize = 60;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// Input: any transactions. Output: after each, northd's objects and warnings are those that compiling
     /// the database from scratch gives.
