@@ -112,11 +112,11 @@ fn new_switch_port(mut switch: nb::LogicalSwitch, b: u8, c: u8, d: u8) -> Vec<Op
     port.r#type = kind.to_owned();
     port.addresses.insert(pick(&ADDRESSES, d).to_owned());
     port.port_security
-        .extend((c % 3 == 0).then(|| pick(&ADDRESSES, b).to_owned()));
+        .extend((c.is_multiple_of(3)).then(|| pick(&ADDRESSES, b).to_owned()));
     if kind == "router" {
         port.options
             .insert("router-port".into(), format!("rp{}", d % 6));
-    } else if c % 4 == 0 {
+    } else if c.is_multiple_of(4) {
         port.parent_name = Some(format!("p{}", b % 8));
         port.tag_request = Some(i64::from(d % 3));
     }
@@ -133,7 +133,7 @@ fn new_router_port(mut router: nb::LogicalRouter, b: u8, c: u8, d: u8) -> Vec<Op
         id: Id::random(),
         name: format!("rp{}", b % 6),
         mac: format!("0a:00:00:00:00:{:02x}", c % 4),
-        peer: (d % 3 == 0).then(|| format!("rp{}", c % 6)),
+        peer: (d.is_multiple_of(3)).then(|| format!("rp{}", c % 6)),
         ..nb::LogicalRouterPort::default()
     };
     port.networks.insert(pick(&NETWORKS, c).to_owned());
@@ -151,8 +151,8 @@ fn new_route(mut router: nb::LogicalRouter, b: u8, c: u8, d: u8) -> Vec<Operatio
         id: Id::random(),
         ip_prefix: pick(&PREFIXES, b).to_owned(),
         nexthop: pick(&HOPS, c).to_owned(),
-        output_port: (d % 3 == 0).then(|| format!("rp{}", d % 6)),
-        policy: (d % 5 == 0).then(|| "src-ip".to_owned()),
+        output_port: (d.is_multiple_of(3)).then(|| format!("rp{}", d % 6)),
+        policy: (d.is_multiple_of(5)).then(|| "src-ip".to_owned()),
         ..nb::LogicalRouterStaticRoute::default()
     };
     router.static_routes.insert(route.id);
@@ -169,7 +169,7 @@ fn new_binding(a: u8, b: u8, c: u8) -> Operation {
         logical_port: format!("rp{}", a % 6),
         ip: pick(&HOPS, b).to_owned(),
         mac: pick(&["0a:00:00:00:00:99", "01:00:00:00:00:01", "x"], c).to_owned(),
-        override_dynamic_mac: c % 2 == 0,
+        override_dynamic_mac: c.is_multiple_of(2),
     };
     binding.insert()
 }
