@@ -32,7 +32,7 @@ fn one_port_more_costs_one_unit_at_any_scale() {
     );
 
     let before = world.database.clone();
-    let mut switches = world.database.table::<nb::LogicalSwitch>().iter();
+    let mut switches = before.table::<nb::LogicalSwitch>().iter();
     let mut switch = switches.next().expect("there are many");
     let port = addressed_port(SWITCHES, 0);
     switch.ports.insert(port.id);
