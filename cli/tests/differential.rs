@@ -7,11 +7,15 @@ use common::ovn::Ovn;
 use common::script::{self, Script, Side};
 use common::served::Served;
 
-/// Compares two transcripts of a script line by line; lines that are said to differ must differ.
-fn check(script: &Script, ovn: &[String], weft: &[String]) -> Vec<String> {
+/// Compares two transcripts of a script line by line; lines that are said to differ must differ. The
+/// databases of OVN here have no northd, so that what one reports is compared without weft's.
+fn check(script: &Script, has_northd: bool, ovn: &[String], weft: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for (line, (theirs, ours)) in script.lines.iter().zip(ovn.iter().zip(weft)) {
         let place = format!("{}.txt:{}", script.name, line.number);
+        if line.is_reported && has_northd {
+            continue;
+        }
         if line.differs && theirs == ours {
             problems.push(format!("{place}: does not differ any more:\n{theirs}"));
         } else if !line.differs && theirs != ours {
@@ -24,7 +28,7 @@ fn check(script: &Script, ovn: &[String], weft: &[String]) -> Vec<String> {
 }
 
 /// Runs all scripts on both sides, each on fresh databases.
-fn compare<S: Side>(start: impl Fn() -> S) {
+fn compare<S: Side>(has_northd: bool, start: impl Fn() -> S) {
     if !Ovn::is_installed() {
         return;
     }
@@ -33,7 +37,7 @@ fn compare<S: Side>(start: impl Fn() -> S) {
         .flat_map(|script| {
             let ovn = script.transcript(&mut Ovn::start());
             let weft = script.transcript(&mut start());
-            check(script, &ovn, &weft)
+            check(script, has_northd, &ovn, &weft)
         })
         .collect();
     let count = problems.len();
@@ -42,10 +46,10 @@ fn compare<S: Side>(start: impl Fn() -> S) {
 
 #[test]
 fn commands_on_a_database_in_memory_print_what_ovn_nbctl_prints() {
-    compare(Memory::new);
+    compare(false, Memory::new);
 }
 
 #[test]
 fn vsctl_with_northd_prints_what_ovn_nbctl_prints() {
-    compare(Served::start);
+    compare(true, Served::start);
 }

@@ -4,7 +4,6 @@ mod alone;
 mod database;
 mod general;
 mod mac_binding;
-mod node;
 mod port_group;
 mod route;
 mod route_list;
@@ -30,7 +29,6 @@ pub(super) static GROUPS: &[&Group] = &[
     &port_group::GROUP,
     &database::GROUP,
     &alone::NETWORK,
-    &node::NODE,
     &alone::PROGRAM,
     &unsupported::GROUP,
 ];

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,8 @@ impl Ovn {
             .spawn()
             .expect("ovsdb-server");
         let start = Instant::now();
-        while !socket.exists() {
+        // The socket is there before the server listens on it.
+        while UnixStream::connect(&socket).is_err() {
             assert!(start.elapsed() < START_LIMIT, "ovsdb-server did not start");
             std::thread::sleep(Duration::from_millis(5));
         }
