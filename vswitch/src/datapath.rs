@@ -18,7 +18,7 @@ use pipeline::Tables;
 use pipeline::object::PortRef;
 
 use crate::buffer::Pool;
-use crate::connection::ConnectionTable;
+use crate::connection::{ConnectionTable, Member};
 use crate::counter::{TrafficCounters, WorkerCounters};
 use crate::port::{Port, TapPort, TunnelPort, overhead};
 use crate::snapshot::{Adoption, Snapshot};
@@ -36,8 +36,9 @@ pub const MAX_WORKERS: usize = 64;
 pub const MAX_CONNECTIONS: u32 = 64 << 20;
 /// Events that wait for the control side, at most.
 pub const EVENTS: usize = 4_096;
-/// Buffers of each worker, small and large.
-const BUFFERS: (usize, usize) = (1_024, 64);
+/// Buffers of each worker, small and large. Their memory is taken by use: over an underlay with a great MTU the
+/// large ones hold all that comes out of the tunnel.
+const BUFFERS: (usize, usize) = (1_024, 256);
 
 /// What a data path is started with.
 #[derive(Clone, Debug)]
@@ -161,33 +162,44 @@ impl DataPath {
             events: event_receiver,
         };
         for (number, (memory, tunnel)) in members.into_iter().zip(tunnels).enumerate() {
-            let (commands, command_receiver) = unbounded();
-            let waker = Waker::new().map_err(worker_error)?;
-            let counters = Arc::<WorkerCounters>::default();
-            let (small, large) = BUFFERS;
-            let worker = Worker::new(Parts {
-                number,
-                memory,
-                tunnel,
-                tunnel_mtu: path.tunnel_mtu(),
-                pool: Pool::new(small, large),
-                snapshots: path.snapshots.clone(),
-                adoption: path.adoption.clone(),
-                commands: command_receiver,
-                waker: waker.clone(),
-                events: events.clone(),
-                counters: counters.clone(),
-                tunnels: path.tunnels.clone(),
-            });
-            let thread = spawn(number, worker.map_err(worker_error)?, path.started)?;
-            path.workers.push(Handle {
-                commands,
-                waker,
-                counters,
-            });
-            path.lock_threads().push(thread);
+            path.start_worker(number, memory, tunnel, events.clone())?;
         }
         Ok(path)
+    }
+
+    fn start_worker(
+        &mut self,
+        number: usize,
+        memory: Member<Action>,
+        tunnel: Box<dyn Port>,
+        events: Sender<Event>,
+    ) -> Result<(), DataPathError> {
+        let (commands, command_receiver) = unbounded();
+        let waker = Waker::new().map_err(worker_error)?;
+        let counters = Arc::<WorkerCounters>::default();
+        let (small, large) = BUFFERS;
+        let worker = Worker::new(Parts {
+            number,
+            memory,
+            tunnel,
+            tunnel_mtu: self.tunnel_mtu(),
+            pool: Pool::new(small, large),
+            snapshots: self.snapshots.clone(),
+            adoption: self.adoption.clone(),
+            commands: command_receiver,
+            waker: waker.clone(),
+            events,
+            counters: counters.clone(),
+            tunnels: self.tunnels.clone(),
+        });
+        let thread = spawn(number, worker.map_err(worker_error)?, self.started)?;
+        self.lock_threads().push(thread);
+        self.workers.push(Handle {
+            commands,
+            waker,
+            counters,
+        });
+        Ok(())
     }
 
     /// The UDP port that the Geneve socket has.
@@ -270,6 +282,14 @@ impl DataPath {
     /// What packets teach. Clones of the receiver share the events: each goes to one of them.
     pub fn events(&self) -> Receiver<Event> {
         self.events.clone()
+    }
+
+    /// How many workers are running: all of them, unless one has failed or they were stopped.
+    pub fn running_workers(&self) -> usize {
+        self.lock_threads()
+            .iter()
+            .filter(|thread| !thread.is_finished())
+            .count()
     }
 
     /// All counters, added up over the workers.

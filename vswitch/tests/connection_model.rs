@@ -15,6 +15,8 @@ mod connection {
     pub(crate) mod quiescence;
     #[path = "../src/connection/table.rs"]
     pub(crate) mod table;
+    #[path = "../src/connection/turn.rs"]
+    pub(crate) mod turn;
 
     pub(crate) const IDLE_EVICTION_MS: u64 = 5_000;
 
@@ -26,11 +28,16 @@ mod connection {
     }
 }
 
-use connection::table::{ConnectionTable, Fresh, Key, Member};
+use std::hash::{Hash, Hasher};
+
+use loom::sync::atomic::{AtomicU32, Ordering};
+
+use connection::table::{ConnectionTable, Key};
+use connection::turn::{Fresh, Member};
 
 const KEY: Key = [7; 8];
 
-fn fresh(action: Box<u64>) -> Fresh<Box<u64>> {
+fn fresh<A>(action: A) -> Fresh<A> {
     Fresh {
         action,
         generation: 1,
@@ -40,6 +47,13 @@ fn fresh(action: Box<u64>) -> Fresh<Box<u64>> {
     }
 }
 
+fn model() -> loom::model::Builder {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.max_branches = 10_000;
+    model
+}
+
 /// In all interleavings: after `before`, two workers at once, and then `after`.
 fn check(
     before: fn(&mut Member<Box<u64>>),
@@ -47,10 +61,7 @@ fn check(
     second: fn(&mut Member<Box<u64>>),
     after: fn(&ConnectionTable<Box<u64>>, &mut Member<Box<u64>>),
 ) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.max_branches = 10_000;
-    model.check(move || {
+    model().check(move || {
         let (table, mut members) = ConnectionTable::new(4, 2);
         let mut other = members.pop().expect("two members");
         let mut member = members.pop().expect("two members");
@@ -92,19 +103,51 @@ fn two_workers_that_insert_one_key_leave_one_entry() {
     );
 }
 
+/// An action that says when it has been freed.
+struct Watched(loom::sync::Arc<AtomicU32>);
+
+impl PartialEq for Watched {
+    fn eq(&self, _: &Watched) -> bool {
+        true
+    }
+}
+
+impl Eq for Watched {}
+
+impl Hash for Watched {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+}
+
 #[test]
-fn a_reader_uses_an_action_while_another_worker_forgets_and_frees_it() {
-    fn read(member: &mut Member<Box<u64>>) {
+fn an_action_is_not_freed_while_a_reader_that_found_it_is_in_its_turn() {
+    model().check(|| {
+        let (_table, mut members) = ConnectionTable::new(4, 2);
+        let mut other = members.pop().expect("two members");
+        let mut member = members.pop().expect("two members");
+        let freed = loom::sync::Arc::new(AtomicU32::new(0));
+        let action = Watched(freed.clone());
+        member
+            .begin()
+            .insert(&KEY, fresh(action), 0)
+            .expect("there is room");
+        let thread = loom::thread::spawn(move || {
+            other.begin().remove(&KEY).expect("room to wait");
+            drop(other.begin());
+        });
         let turn = member.begin();
         if let Some(found) = turn.find(&KEY) {
-            assert_eq!(**found.action(), 1);
+            assert_eq!(freed.load(Ordering::SeqCst), 0);
+            let _ = found.action();
         }
-    }
-    fn remove_and_free(member: &mut Member<Box<u64>>) {
-        remove(member);
-        drop(member.begin());
-    }
-    check(insert, read, remove_and_free, is_empty);
+        drop(turn);
+        thread.join().expect("the second worker");
+    });
 }
 
 #[test]

@@ -443,6 +443,37 @@ fn a_neighbour_that_is_silent_is_asked_three_times_and_its_packets_are_dropped()
 }
 
 #[test]
+fn a_packet_that_waited_and_is_too_long_then_is_answered_to_its_sender() {
+    let mut one = Node::new("one", network());
+    one.apply(vec![unknown_vif(u(), "two")], vec![]);
+    let shape = Shape {
+        payload: payload4(TUNNEL_MTU) + 1,
+        ..Shape::default()
+    };
+    one.send(a(), &udp4(a(), u(), shape));
+    assert_eq!((one.totals().holding, one.received(a()).len()), (1, 0));
+    let neighbor = Neighbor {
+        port: router_port(2),
+        ip: ipv4(u()).into(),
+        fixed: None,
+        learned: Some(mac(u())),
+    };
+    one.apply(vec![Object::Neighbor(neighbor)], vec![]);
+    let [error] = one.received(a()).try_into().expect("an ICMP error");
+    let (flow, layout) = packet::parse(&error).expect("a frame");
+    assert_eq!(
+        (flow.eth_src, flow.eth_dst),
+        (mac(router_port(1)), mac(a()))
+    );
+    let message = &error[usize::from(layout.transport)..];
+    assert_eq!(
+        (&message[..2], &message[6..8]),
+        ([3, 4].as_slice(), TUNNEL_MTU.to_be_bytes().as_slice())
+    );
+    one.check_sum();
+}
+
+#[test]
 fn no_more_than_a_few_packets_wait_for_one_neighbour() {
     let mut one = Node::new("one", network());
     for _ in 0..20 {
@@ -494,6 +525,17 @@ fn an_unplugged_port_receives_nothing_and_its_flows_are_forgotten() {
     one.plug(c());
     one.send(a(), &udp4(a(), c(), Shape::default()));
     assert_eq!(one.received(c()).len(), 1);
+    one.check_sum();
+}
+
+#[test]
+fn a_device_that_goes_away_has_its_last_frames_forwarded_and_no_port_any_more() {
+    let mut one = Node::new("one", network());
+    let frame = udp4(c(), a(), Shape::default());
+    one.cut(c(), &frame);
+    assert_eq!(one.received(a()), [frame]);
+    one.send(a(), &udp4(a(), c(), Shape::default()));
+    assert_eq!(one.counters.dropped(DropReason::PortNotHere), 1);
     one.check_sum();
 }
 

@@ -18,7 +18,7 @@
 //!   was last found valid for) are single words of which each value is true by itself.
 //! - **Actions** ([`actions`]): the verdicts, interned: flows that are treated alike share one. An entry holds
 //!   one reference.
-//! - **Quiescence** ([`quiescence`]): a worker looks at entries only within a turn (a batch). An entry taken out of
+//! - **Turns** ([`turn`], [`quiescence`]): a worker looks at entries only within a turn (a batch). An entry taken out of
 //!   its slot waits until every turn that might have seen it is over; then its action is released
 //!   and the entry is free again.
 //!
@@ -42,11 +42,11 @@ mod actions;
 mod quiescence;
 mod sync;
 mod table;
+mod turn;
 
 pub use actions::ActionId;
-pub use table::{
-    Connection, ConnectionTable, Fresh, Key, Member, NotRemembered, TableCounts, Turn,
-};
+pub use table::{ConnectionTable, Key, TableCounts};
+pub use turn::{Connection, Fresh, Member, NotRemembered, Turn};
 
 /// A flow may be evicted for a new one when it has been idle for so long, in milliseconds.
 pub const IDLE_EVICTION_MS: u64 = 5_000;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use pipeline::object::PortRef;
 use pipeline::{Branch, DropReason, Hold, Ingress, Resume};
 
-use super::parse::{About, Subject};
+use super::parse::{About, Link, Subject};
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
 use crate::buffer::Packet;
@@ -48,6 +48,7 @@ struct Held {
     resume: Resume,
     door: Door,
     place: Place,
+    link: Link,
 }
 
 impl HoldQueue {
@@ -76,12 +77,16 @@ impl Forwarder {
             solicited: 1,
             next_ms: moment.now_ms + SOLICITATION_INTERVAL_MS,
         });
-        let (door, place) = (about.door, about.place);
+        let About {
+            door, place, link, ..
+        } = *about;
+        let resume = hold.resume.clone();
         wait.packets.push_back(Held {
             packet,
-            resume: hold.resume.clone(),
+            resume,
             door,
             place,
+            link,
         });
         self.holds.packets += 1;
         self.counters.totals.holding.add(1);
@@ -124,7 +129,8 @@ impl Forwarder {
     fn resume(&mut self, key: (PortRef, IpAddr), moment: Moment<'_>) {
         for held in self.take_wait(key) {
             let subject = self.parse(held.packet, held.door, held.place, moment);
-            if let Some(Subject { packet, about }) = subject {
+            if let Some(Subject { packet, mut about }) = subject {
+                about.link = held.link;
                 let verdict = self.decide(&about, Ingress::Resume(held.resume), moment);
                 self.execute(Subject { packet, about }, &verdict.branches, moment);
             }
@@ -141,19 +147,17 @@ impl Forwarder {
             let Some(first) = wait.packets.front() else {
                 return;
             };
-            let (door, place) = (first.door, first.place);
+            let (door, place, link) = (first.door, first.place, first.link);
             let solicitation = wait.solicitation.clone();
             if let Ok((flow, layout)) = packet::parse(first.packet.bytes()) {
-                self.solicit(
-                    &solicitation,
-                    &About {
-                        flow,
-                        layout,
-                        door,
-                        place,
-                    },
-                    moment,
-                );
+                let about = About {
+                    flow,
+                    layout,
+                    door,
+                    place,
+                    link,
+                };
+                self.solicit(&solicitation, &about, moment);
             }
             return;
         }

@@ -1,6 +1,7 @@
 //! Step 3: the packet's headers, as a flow.
 
-use packet::{Flow, Layout};
+use packet::flow::VlanTag;
+use packet::{Flow, Layout, Mac};
 
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
@@ -10,6 +11,14 @@ use crate::buffer::Packet;
 pub(super) struct Subject {
     pub(super) packet: Packet,
     pub(super) about: About,
+}
+
+/// The link header of a packet as it came in.
+#[derive(Clone, Copy)]
+pub(super) struct Link {
+    eth_src: Mac,
+    eth_dst: Mac,
+    vlan: Option<VlanTag>,
 }
 
 /// What is known of a packet that came in, and stays true of it while its bytes are changed.
@@ -22,6 +31,35 @@ pub(super) struct About {
     pub(super) door: Door,
     /// Where it entered the network.
     pub(super) place: Place,
+    /// Between whom it came in: other than the flow says if it was held for a neighbour on its way.
+    pub(super) link: Link,
+}
+
+impl Link {
+    fn of(flow: &Flow) -> Link {
+        Link {
+            eth_src: flow.eth_src,
+            eth_dst: flow.eth_dst,
+            vlan: flow.vlan,
+        }
+    }
+}
+
+impl About {
+    /// The flow with the link header of the packet as it came in: what its sender would know it by.
+    pub(super) fn as_sent(&self) -> Flow {
+        let Link {
+            eth_src,
+            eth_dst,
+            vlan,
+        } = self.link;
+        Flow {
+            eth_src,
+            eth_dst,
+            vlan,
+            ..self.flow.clone()
+        }
+    }
 }
 
 impl Forwarder {
@@ -35,11 +73,13 @@ impl Forwarder {
     ) -> Option<Subject> {
         match packet::parse(packet.bytes()) {
             Ok((flow, layout)) => {
+                let link = Link::of(&flow);
                 let about = About {
                     flow,
                     layout,
                     door,
                     place,
+                    link,
                 };
                 Some(Subject { packet, about })
             }

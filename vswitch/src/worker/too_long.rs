@@ -114,7 +114,7 @@ impl Forwarder {
     ) {
         let mtu = self.mtu_for(Self::is_tagged_after(branch, about));
         let tables = &moment.snapshot.tables;
-        let answer = pipeline::answer::too_long(tables, &about.flow, tunnel.routed_by, mtu);
+        let answer = pipeline::answer::too_long(tables, &about.as_sent(), tunnel.routed_by, mtu);
         let Some(answer) = answer else {
             return self.discard(piece.packet, DropReason::MtuExceeded, about, moment);
         };

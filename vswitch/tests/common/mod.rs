@@ -334,6 +334,14 @@ impl Node {
         self.tell(Command::Unplug { at });
     }
 
+    /// The device of a port sends a last frame and is gone.
+    pub fn cut(&mut self, at: PortRef, last: &[u8]) {
+        let wire = self.ports.remove(&at).expect("a port");
+        assert!(wire.send(last, None));
+        drop(wire);
+        self.run();
+    }
+
     fn tell(&mut self, command: Command) {
         self.commands.send(command).expect("a worker that listens");
         self.waker.wake();

@@ -140,21 +140,23 @@ impl Messages {
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         for (index, (header, address)) in headers.iter().zip(addresses).take(received).enumerate() {
-            let facts = self.controls[index].read(header.msg_hdr.msg_controllen);
-            // SAFETY: the kernel wrote an address of `msg_namelen` bytes into the zeroed storage.
-            let address = unsafe { SockAddr::new(address, header.msg_hdr.msg_namelen) };
-            each(
-                index,
-                Received {
-                    length: header.msg_len as usize,
-                    from: address.as_socket(),
-                    traffic_class: facts.traffic_class,
-                    segment_size: facts.segment_size,
-                    is_truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-                },
-            );
+            each(index, self.facts(index, header, address));
         }
         Ok(received)
+    }
+
+    /// What the kernel said of a datagram.
+    fn facts(&self, index: usize, header: &libc::mmsghdr, address: SockAddrStorage) -> Received {
+        let facts = self.controls[index].read(header.msg_hdr.msg_controllen);
+        // SAFETY: the kernel wrote an address of `msg_namelen` bytes into the storage, which was zeroed.
+        let address = unsafe { SockAddr::new(address, header.msg_hdr.msg_namelen) };
+        Received {
+            length: header.msg_len as usize,
+            from: address.as_socket(),
+            traffic_class: facts.traffic_class,
+            segment_size: facts.segment_size,
+            is_truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+        }
     }
 }
 

@@ -1,0 +1,340 @@
+//! Turns: the times in which a worker reads and changes the table. The essay is in [`super`].
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::actions::ActionId;
+use super::sync::{AtomicU64, Ordering, fence};
+use super::table::{ConnectionTable, Entry, Key, Place, entry_with_tag, word};
+
+/// The most entries that one member may have waiting for other turns to end.
+const WAITING: usize = 1024;
+/// Entries looked at to make room for a new flow.
+const EVICTION_WORK: u32 = 16;
+
+/// What is to be remembered of a flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh<A> {
+    /// What to do with its packets.
+    pub action: A,
+    /// The generation sum of what the action was made of.
+    pub generation: u64,
+    /// The snapshot that it was made with.
+    pub snapshot: u64,
+    /// The least TTL that it holds for.
+    pub ttl_min: u8,
+    /// The greatest length that it holds for.
+    pub length_max: u32,
+}
+
+/// Why a flow is not remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRemembered {
+    /// No entry is free.
+    Full,
+    /// Both buckets of the key are full.
+    BucketFull,
+    /// There are too many different actions.
+    ActionsFull,
+    /// Too many entries wait for other workers' turns to end.
+    Waiting,
+}
+
+/// One worker's access to the table.
+pub struct Member<A> {
+    table: Arc<ConnectionTable<A>>,
+    reader: usize,
+    /// Unlinked entries with the epoch they wait for, oldest first.
+    waiting: VecDeque<(u64, u32)>,
+}
+
+/// A time in which what is found stays as it is. Keep it short: a batch.
+pub struct Turn<'m, A> {
+    member: &'m mut Member<A>,
+}
+
+/// A remembered flow, found within a turn.
+pub struct Connection<'t, A> {
+    entry: &'t Entry,
+    index: u32,
+    action: &'t A,
+}
+
+impl<A> Member<A> {
+    /// Access for the reader with this number.
+    pub(super) fn new(table: Arc<ConnectionTable<A>>, reader: usize) -> Member<A> {
+        Member {
+            table,
+            reader,
+            waiting: VecDeque::with_capacity(WAITING),
+        }
+    }
+}
+
+impl<A: Hash + Eq> Member<A> {
+    /// Begins a turn: entries whose last readers are gone are free again.
+    pub fn begin(&mut self) -> Turn<'_, A> {
+        self.reclaim();
+        self.table.quiescence.enter(self.reader);
+        Turn { member: self }
+    }
+
+    /// True if the table remembers any flow.
+    pub fn has_connections(&self) -> bool {
+        self.table.live.load(Ordering::Relaxed) > 0
+    }
+
+    /// True if entries wait for other members' turns to end.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn reclaim(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let visible = self.table.quiescence.first_visible();
+        while let Some(&(epoch, index)) = self.waiting.front() {
+            if epoch >= visible {
+                return;
+            }
+            self.waiting.pop_front();
+            self.table.free_entry(index);
+        }
+    }
+}
+
+impl<A: Hash + Eq> Turn<'_, A> {
+    fn table(&self) -> &ConnectionTable<A> {
+        &self.member.table
+    }
+
+    /// Flows that the table can remember.
+    pub fn capacity(&self) -> u32 {
+        self.table().entries.len() as u32
+    }
+
+    /// The remembered flow with this key.
+    #[expect(unsafe_code, reason = "the action is borrowed for the turn")]
+    pub fn find(&self, key: &Key) -> Option<Connection<'_, A>> {
+        let table = self.table();
+        let place = table.place(key);
+        for slot in table.slots(place) {
+            let word = slot.load(Ordering::Acquire);
+            if let Some(index) = entry_with_tag(word, place.tag) {
+                let entry = &table.entries[index as usize];
+                if entry.has_key(key) {
+                    let id = ActionId(entry.action.load(Ordering::Relaxed));
+                    // SAFETY: the entry was found in a slot within this turn, so it is not freed before the
+                    // turn ends, and until then it holds its reference to the action. The returned
+                    // borrow is bound to `&self`, that is to the turn.
+                    let action = unsafe { table.actions.get(id) }?;
+                    return Some(Connection {
+                        entry,
+                        index,
+                        action,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    /// Remembers a flow, in the place of what was remembered of it before.
+    pub fn insert(&mut self, key: &Key, fresh: Fresh<A>, now_ms: u64) -> Result<(), NotRemembered> {
+        self.remove(key)?;
+        let index = self.prepare(key, fresh, now_ms)?;
+        let table = self.table();
+        let place = table.place(key);
+        table.live.fetch_add(1, Ordering::Relaxed);
+        if !table.publish(place, word(place.tag, index)) {
+            table.live.fetch_sub(1, Ordering::Relaxed);
+            table.entries[index as usize]
+                .is_live
+                .store(0, Ordering::Relaxed);
+            table.free_entry(index);
+            return Err(NotRemembered::BucketFull);
+        }
+        self.remove_duplicates(key, place);
+        Ok(())
+    }
+
+    /// Forgets a flow. Only a full list of waiting entries prevents it.
+    pub fn remove(&mut self, key: &Key) -> Result<(), NotRemembered> {
+        while let Some(index) = self.find(key).map(|connection| connection.index) {
+            self.unlink(index)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at `work` entries from number `from` on, round the table, and forgets those that are idle for
+    /// `idle_ms` or that `is_doomed` names. Returns where to go on.
+    pub fn sweep(
+        &mut self,
+        from: u32,
+        work: u32,
+        (now_ms, idle_ms): (u64, u64),
+        is_doomed: impl Fn(&Key) -> bool,
+    ) -> Result<u32, NotRemembered> {
+        let capacity = self.table().entries.len() as u32;
+        let mut index = from % capacity;
+        for _ in 0..work.min(capacity) {
+            let entry = &self.table().entries[index as usize];
+            let last_seen_ms = entry.last_seen_ms.load(Ordering::Relaxed);
+            let is_idle = now_ms.saturating_sub(last_seen_ms) >= idle_ms;
+            if entry.is_live() && (is_idle || is_doomed(&entry.key())) {
+                self.unlink(index)?;
+            }
+            index = (index + 1) % capacity;
+        }
+        Ok(index)
+    }
+
+    /// An entry that is written and not yet published.
+    fn prepare(&mut self, key: &Key, fresh: Fresh<A>, now_ms: u64) -> Result<u32, NotRemembered> {
+        let Some(index) = self.table().pop_free() else {
+            let from = self
+                .table()
+                .hand
+                .fetch_add(EVICTION_WORK, Ordering::Relaxed);
+            self.sweep(
+                from,
+                EVICTION_WORK,
+                (now_ms, super::IDLE_EVICTION_MS),
+                |_| false,
+            )?;
+            return Err(NotRemembered::Full);
+        };
+        let table = self.table();
+        let Some(action) = table.actions.intern(fresh.action) else {
+            table.push_free(index);
+            return Err(NotRemembered::ActionsFull);
+        };
+        let entry = &table.entries[index as usize];
+        for (word, value) in entry.key.iter().zip(key) {
+            word.store(*value, Ordering::Relaxed);
+        }
+        entry.generation.store(fresh.generation, Ordering::Relaxed);
+        entry.snapshot.store(fresh.snapshot, Ordering::Relaxed);
+        entry.packets.store(0, Ordering::Relaxed);
+        entry.bytes.store(0, Ordering::Relaxed);
+        entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
+        entry.action.store(action.0, Ordering::Relaxed);
+        entry.length_max.store(fresh.length_max, Ordering::Relaxed);
+        entry
+            .ttl_min
+            .store(u32::from(fresh.ttl_min), Ordering::Relaxed);
+        entry.is_live.store(1, Ordering::Relaxed);
+        Ok(index)
+    }
+
+    /// Invariant 2: of several entries with one key the first slot's remains.
+    fn remove_duplicates(&mut self, key: &Key, place: Place) {
+        // Of two that insert at once, at least one sees the other's slot after its own.
+        fence(Ordering::SeqCst);
+        let table = self.member.table.clone();
+        let mut is_first = true;
+        for slot in table.slots(place) {
+            let word = slot.load(Ordering::Acquire);
+            let Some(index) = entry_with_tag(word, place.tag) else {
+                continue;
+            };
+            if !table.entries[index as usize].has_key(key) {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                // A full waiting list leaves a twin, which is never found and expires.
+                let _ = self.unlink_from(slot, word, index);
+            }
+        }
+    }
+
+    /// Takes an entry out of its slot, if it stands in one.
+    fn unlink(&mut self, index: u32) -> Result<(), NotRemembered> {
+        let table = self.member.table.clone();
+        let place = table.place(&table.entries[index as usize].key());
+        let word = word(place.tag, index);
+        match table
+            .slots(place)
+            .find(|slot| slot.load(Ordering::Relaxed) == word)
+        {
+            Some(slot) => self.unlink_from(slot, word, index),
+            None => Ok(()),
+        }
+    }
+
+    fn unlink_from(
+        &mut self,
+        slot: &AtomicU64,
+        word: u64,
+        index: u32,
+    ) -> Result<(), NotRemembered> {
+        if self.member.waiting.len() >= WAITING {
+            return Err(NotRemembered::Waiting);
+        }
+        if slot
+            .compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            let table = &self.member.table;
+            table.entries[index as usize]
+                .is_live
+                .store(0, Ordering::Relaxed);
+            table.live.fetch_sub(1, Ordering::Relaxed);
+            let epoch = table.quiescence.retire();
+            self.member.waiting.push_back((epoch, index));
+        }
+        Ok(())
+    }
+}
+
+impl<A> Drop for Turn<'_, A> {
+    fn drop(&mut self) {
+        self.member.table.quiescence.leave(self.member.reader);
+    }
+}
+
+impl<'t, A> Connection<'t, A> {
+    /// What to do with the flow's packets.
+    pub fn action(&self) -> &'t A {
+        self.action
+    }
+
+    /// True if the verdict was last found valid for this snapshot.
+    pub fn is_valid_for(&self, snapshot: u64) -> bool {
+        self.entry.snapshot.load(Ordering::Relaxed) == snapshot
+    }
+
+    /// The generation sum of what the verdict was made of.
+    pub fn generation(&self) -> u64 {
+        self.entry.generation.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the generation sum holds for this snapshot.
+    pub fn validate(&self, snapshot: u64) {
+        self.entry.snapshot.store(snapshot, Ordering::Relaxed);
+    }
+
+    /// True if the verdict holds for a packet with this TTL and length.
+    pub fn admits(&self, ttl: u8, length: u32) -> bool {
+        u32::from(ttl) >= self.entry.ttl_min.load(Ordering::Relaxed)
+            && length <= self.entry.length_max.load(Ordering::Relaxed)
+    }
+
+    /// Counts a packet of the flow.
+    pub fn touch(&self, now_ms: u64, bytes: usize) {
+        self.entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
+        self.entry.packets.fetch_add(1, Ordering::Relaxed);
+        self.entry.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Packets and bytes counted so far.
+    pub fn traffic(&self) -> (u64, u64) {
+        let entry = self.entry;
+        (
+            entry.packets.load(Ordering::Relaxed),
+            entry.bytes.load(Ordering::Relaxed),
+        )
+    }
+}
