@@ -130,11 +130,6 @@ impl Database {
         self.data(table).map_or(0, |table| table.rows.len())
     }
 
-    /// The revision of a table's last change; 0 when there was none.
-    pub fn table_revision(&self, table: &str) -> u64 {
-        self.data(table).map_or(0, |table| table.revision)
-    }
-
     /// The row with these values in the columns of a declared index.
     pub fn find(&self, table: &str, index: &[&str], values: Vec<Datum>) -> Option<&Arc<Row>> {
         let table = self.data(table)?;

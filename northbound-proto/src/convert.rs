@@ -13,7 +13,7 @@ mod row;
 mod transaction_error;
 
 pub use atom::{atom_from_wire, atom_to_wire, uuid_from_wire, uuid_to_wire};
-pub use change::{change_to_wire, chunk_changes, chunk_rows};
+pub use change::{chunk_changes, chunk_rows};
 pub use datum::{datum_from_wire, datum_to_wire};
 pub use error::WireError;
 pub use operation::{operation_from_wire, operation_to_wire, operations_from_wire};

@@ -20,6 +20,13 @@ use northd::readiness::Readiness;
 use northd::store::{MemoryStore, Store, StoreError, Stored};
 use tonic::Code;
 use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 async fn start() -> (Northd, NorthboundClient<Channel>) {
     let any = "127.0.0.1:0".parse().expect("an address");
@@ -265,6 +272,46 @@ async fn a_northd_that_stops_ends_its_watches_and_refuses_transactions() {
         refused.expect_err("stopped").to_string(),
         "northd is stopping"
     );
+}
+
+#[tokio::test]
+async fn generic_clients_find_the_service_and_its_health() {
+    let (northd, _) = start().await;
+    let address = format!("http://{}", northd.addresses().northbound);
+    let channel = Channel::from_shared(address)
+        .expect("a URI")
+        .connect()
+        .await;
+    let channel = channel.expect("northd listens");
+
+    let mut health = HealthClient::new(channel.clone());
+    let service = "weft.northbound.v1.Northbound".to_owned();
+    let request = HealthCheckRequest {
+        service: service.clone(),
+    };
+    let reply = health.check(request).await.expect("known").into_inner();
+    assert_eq!(reply.status(), ServingStatus::Serving);
+
+    let mut reflection = ServerReflectionClient::new(channel);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let replies = reflection
+        .server_reflection_info(tokio_stream::iter([request]))
+        .await;
+    let reply = replies
+        .expect("a stream")
+        .into_inner()
+        .message()
+        .await
+        .expect("a reply");
+    let response = reply.and_then(|reply| reply.message_response);
+    let Some(MessageResponse::ListServicesResponse(list)) = response else {
+        panic!("{response:?}");
+    };
+    assert!(list.service.iter().any(|listed| listed.name == service));
+    northd.shutdown().await;
 }
 
 /// A store that can be told to fail.

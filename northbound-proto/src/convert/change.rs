@@ -10,15 +10,6 @@ use crate::northbound as wire;
 /// A chunk is closed when the next row would make it larger than this, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// The row's new state on the wire.
-pub fn change_to_wire(schema: &TableSchema, change: &RowChange) -> wire::RowChange {
-    wire::RowChange {
-        table: schema.name.to_owned(),
-        uuid: uuid_to_wire(change.uuid),
-        row: change.new.as_deref().map(|row| row_to_wire(schema, row)),
-    }
-}
-
 /// Changes as the messages of a watch. There is always one; the last has `complete` set.
 pub fn chunk_changes(schemas: &[&'static TableSchema], changes: &Changes) -> Vec<wire::WatchReply> {
     let rows = schemas.iter().flat_map(|schema| {
@@ -52,6 +43,15 @@ pub fn chunk_rows(schemas: &[&'static TableSchema], database: &Database) -> Vec<
         complete: position == last,
     };
     chunks.into_iter().enumerate().map(reply).collect()
+}
+
+/// The row's new state on the wire.
+fn change_to_wire(schema: &TableSchema, change: &RowChange) -> wire::RowChange {
+    wire::RowChange {
+        table: schema.name.to_owned(),
+        uuid: uuid_to_wire(change.uuid),
+        row: change.new.as_deref().map(|row| row_to_wire(schema, row)),
+    }
 }
 
 /// Joins neighbours of one table.

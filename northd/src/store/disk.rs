@@ -4,6 +4,10 @@
 //! from their defaults, so that a later version with more columns reads them as they are. A second table
 //! holds numbers about the whole. One `append` is one engine transaction, synchronised to the disk.
 //!
+//! An engine that met a failing disk works no more. It is opened again at once, which also tells whether the
+//! transaction that it failed in has reached the disk: a full disk costs the transactions that did not fit, and
+//! once there is room the next ones succeed.
+//!
 //! The file comes into being under another name and is renamed when it is whole, so that a crash
 //! at the first start leaves nothing that looks like a database.
 
@@ -37,7 +41,8 @@ const NUMBERS: TableDefinition<&str, u128> = TableDefinition::new("numbers");
 /// Keeps the database in a directory.
 #[derive(Debug)]
 pub struct DiskStore {
-    engine: redb::Database,
+    /// `None` after it failed and could not be opened again.
+    engine: Option<redb::Database>,
     path: PathBuf,
     /// The declarations of the tables.
     empty: Database,
@@ -56,13 +61,25 @@ impl DiskStore {
         }
         let engine = builder().open(&path).map_err(engine_error)?;
         let store = Self {
-            engine,
+            engine: Some(engine),
             path,
             empty: Database::northd(),
             _lock: lock,
         };
         store.check_format()?;
         Ok(store)
+    }
+
+    /// Opens the engine anew.
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        // The old one holds the file as long as it lives.
+        self.engine = None;
+        self.engine = Some(builder().open(&self.path).map_err(engine_error)?);
+        Ok(())
+    }
+
+    fn engine(&self) -> Result<&redb::Database, redb::Error> {
+        self.engine.as_ref().ok_or(redb::Error::DatabaseClosed)
     }
 
     fn check_format(&self) -> Result<(), StoreError> {
@@ -79,7 +96,7 @@ impl DiskStore {
 
     fn number(&self, name: &'static str) -> Result<u128, StoreError> {
         let read = || -> Result<Option<u128>, redb::Error> {
-            let numbers = self.engine.begin_read()?.open_table(NUMBERS)?;
+            let numbers = self.engine()?.begin_read()?.open_table(NUMBERS)?;
             Ok(numbers.get(name)?.map(|number| number.value()))
         };
         let number = read().map_err(|error| StoreError::Engine(Box::new(error)))?;
@@ -88,7 +105,7 @@ impl DiskStore {
 
     /// All rows, still encoded.
     fn encoded_rows(&self) -> Result<Vec<(String, Uuid, Vec<u8>)>, redb::Error> {
-        let table = self.engine.begin_read()?.open_table(ROWS)?;
+        let table = self.engine()?.begin_read()?.open_table(ROWS)?;
         let mut rows = Vec::new();
         for entry in table.iter()? {
             let (key, value) = entry?;
@@ -103,7 +120,7 @@ impl DiskStore {
     }
 
     fn write(&self, changes: &Changes) -> Result<(), redb::Error> {
-        let transaction = begin(&self.engine)?;
+        let transaction = begin(self.engine()?)?;
         {
             let mut rows = transaction.open_table(ROWS)?;
             for (table, changes) in &changes.tables {
@@ -154,8 +171,18 @@ impl Store for DiskStore {
     }
 
     fn append(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        self.write(changes)
-            .map_err(|error| StoreError::Engine(Box::new(error)))
+        if self.engine.is_none() {
+            self.reopen()?;
+        }
+        let Err(error) = self.write(changes) else {
+            return Ok(());
+        };
+        self.reopen()?;
+        let revision = self.number("revision")?;
+        if revision == u128::from(changes.revision) {
+            return Ok(());
+        }
+        Err(StoreError::Engine(Box::new(error)))
     }
 }
 

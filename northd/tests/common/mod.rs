@@ -27,7 +27,12 @@ pub(crate) struct Process {
 impl Process {
     /// Starts northd on free ports of the loopback and waits until it says that it is ready.
     pub(crate) fn start(data_dir: &Path) -> Self {
-        let mut child = Command::new(NORTHD)
+        Self::start_with(Command::new(NORTHD), data_dir)
+    }
+
+    /// The same with a command that becomes northd with the arguments it is given.
+    pub(crate) fn start_with(mut command: Command, data_dir: &Path) -> Self {
+        let mut child = command
             .args(["--northbound", "127.0.0.1:0", "--southbound", "127.0.0.1:0"])
             .args(["--http", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
