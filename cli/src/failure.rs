@@ -88,3 +88,24 @@ impl From<String> for Failure {
         Self::new(message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Failure;
+
+    #[test]
+    fn hints_about_the_databases_contents_are_for_people_only() {
+        let failure = Failure::new("s: switch name not found").hint("did you mean 't'?");
+        let plain = "vsctl: s: switch name not found\n";
+        assert_eq!(failure.text("vsctl", false), plain);
+        let hinted = format!("{plain}  help: did you mean 't'?\n");
+        assert_eq!(failure.text("vsctl", true), hinted);
+    }
+
+    #[test]
+    fn hints_about_the_command_line_are_for_everybody() {
+        let failure = Failure::usage("unknown command 'x'").hint("did you mean 'y'?");
+        let hinted = "vsctl: unknown command 'x'\n  help: did you mean 'y'?\n";
+        assert_eq!(failure.text("vsctl", false), hinted);
+    }
+}

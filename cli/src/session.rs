@@ -1,6 +1,6 @@
 //! A line of commands from reading the database to waiting for its change.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::nb::NbGlobal;
 use model::{Database, Table as _, TransactionError};
@@ -10,6 +10,9 @@ use crate::client::{Client, Committed};
 use crate::command::Call;
 use crate::failure::Failure;
 use crate::options::{Settings, Wait};
+
+/// How long to wait before a northd that went away is asked again.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Where a line's output goes.
 pub trait Console {
@@ -82,7 +85,8 @@ pub fn refusal(error: &TransactionError) -> Failure {
     Failure::new(format!("transaction error: {}", error.to_json())).hint(&error.details)
 }
 
-/// Waits until the configuration that was just committed has arrived.
+/// Waits until the configuration that was just committed has arrived. It is durable, so that a northd that
+/// goes away meanwhile is waited for, too.
 async fn wait(
     client: &mut Client,
     settings: &Settings,
@@ -92,24 +96,41 @@ async fn wait(
     if settings.wait == Wait::None {
         return Ok(());
     }
-    let mut watch = client.watch(&[NbGlobal::NAME]).await?;
     let mut target = None;
+    let global = loop {
+        match arrival(client, settings.wait, &mut target).await {
+            Ok(global) => break global,
+            Err(failure) => console.advise(&format!("{failure}; waiting for northd to come back")),
+        }
+        tokio::time::sleep(RECONNECT_INTERVAL).await;
+    };
+    if settings.prints_wait_time {
+        let target = target.unwrap_or(global.nb_cfg);
+        console.print(&wait_times(&global, settings.wait, target, start_ms));
+    }
+    Ok(())
+}
+
+/// The row of `NB_Global` once the configuration `target` has arrived: the latest one at the first look,
+/// which includes what was just committed.
+async fn arrival(
+    client: &mut Client,
+    wait: Wait,
+    target: &mut Option<i64>,
+) -> Result<NbGlobal, Failure> {
+    let mut watch = client.watch(&[NbGlobal::NAME]).await?;
     loop {
         let database = watch.next().await?;
         let Some(global) = database.table::<NbGlobal>().iter().next() else {
             continue;
         };
-        // What was counted up by then includes what was just committed.
         let target = *target.get_or_insert(global.nb_cfg);
-        let arrived = match settings.wait {
+        let arrived = match wait {
             Wait::Hypervisors => global.sb_cfg.min(global.hv_cfg),
             _ => global.sb_cfg,
         };
         if arrived >= target {
-            if settings.prints_wait_time {
-                console.print(&wait_times(&global, settings.wait, target, start_ms));
-            }
-            return Ok(());
+            return Ok(global);
         }
     }
 }

@@ -9,6 +9,7 @@
 
 #![allow(dead_code)]
 
+pub(crate) mod fake;
 pub(crate) mod memory;
 pub(crate) mod ovn;
 pub(crate) mod script;
