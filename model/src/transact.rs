@@ -199,6 +199,7 @@ impl Draft {
                 ));
             }
             check_column(schema, column, datum)?;
+            self.check_target(schema, column, datum)?;
             values[position] = datum.clone();
         }
         let row = Row {
@@ -207,6 +208,28 @@ impl Draft {
         };
         self.put(table, old.uuid, Some(Arc::new(row)));
         Ok(())
+    }
+
+    /// Refuses references to tables that are not carried out, which would dangle or vanish in silence.
+    fn check_target(
+        &self,
+        schema: &TableSchema,
+        column: &ColumnSchema,
+        datum: &Datum,
+    ) -> Result<(), TransactionError> {
+        let target = column.refers_to().and_then(|to| self.next.schema(to.table));
+        match target {
+            Some(to) if to.support == Support::Declared && !datum.is_empty() => {
+                Err(TransactionError::new(
+                    ErrorKind::NotSupported,
+                    format!(
+                        "{} column {} refers to table {}, which is not supported by this version of weft",
+                        schema.name, column.name, to.name
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn verify(

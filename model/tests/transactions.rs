@@ -289,6 +289,23 @@ fn tables_that_are_not_carried_out_are_refused_and_internal_ones_hidden() {
 }
 
 #[test]
+fn columns_that_refer_to_tables_not_carried_out_stay_empty() {
+    let some = || Datum::scalar(Uuid::from_u128(7));
+    refuse(
+        &[set::<nb::LogicalSwitch>(1, "acls", some())],
+        ErrorKind::NotSupported,
+        "Logical_Switch column acls refers to table ACL, which is not supported by this version of weft",
+    );
+    refuse(
+        &[set::<nb::LogicalSwitchPort>(2, "dhcpv4_options", some())],
+        ErrorKind::NotSupported,
+        "Logical_Switch_Port column dhcpv4_options refers to table DHCP_Options, which is not supported by this version of weft",
+    );
+    let empty = set::<nb::LogicalSwitch>(1, "acls", Datum::empty_set());
+    commit(&start(), &[empty]).expect("accepted");
+}
+
+#[test]
 fn what_northd_reports_is_not_for_clients_to_write() {
     let up = set::<nb::LogicalSwitchPort>(2, "up", Datum::scalar(true));
     refuse(
