@@ -118,6 +118,11 @@ fn what_a_field_implies_decides_between_alternatives() {
             "ip4 && tcp.dst == 80 && tcp.dst > 79 && tcp.dst != 81 && 1 < tcp.dst <= 80",
             tcp(0),
         ),
+        ("ip4 && tcp.dst == {80, 80}", tcp(0)),
+        (
+            "(tcp.dst == 80 || udp) && ip.proto == 6 && (ip4 || arp)",
+            tcp(0),
+        ),
         ("ip4 && tcp.dst == 80 && ip.first_frag", tcp(0)),
         ("ip4 && tcp.dst == 80 && ip.later_frag", Transport::Other),
         ("ip4 && ip.proto == 89 && 1", Transport::Other),

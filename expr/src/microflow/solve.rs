@@ -1,5 +1,6 @@
 //! Solves constraints by propagation: what is certain is noted, alternatives that contradict it fall away,
-//! and an alternative that is the last of its kind becomes certain.
+//! and an alternative that is the last of its kind becomes certain. Where that does not suffice, alternatives
+//! are tried out, and those that lead to a contradiction fall away too.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,11 @@ use super::expand::Constraint;
 use crate::evaluate::is_ordered;
 use crate::{Diagnostic, Field, PortField, Relation, Span};
 
+/// How often an alternative is tried out before a microflow counts as ambiguous.
+const MAX_TRIALS: usize = 256;
+
 /// What is known of the packet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Solution {
     /// Value and the bits of it that are known.
     fields: BTreeMap<Field, (u128, u128)>,
@@ -153,20 +157,56 @@ impl Standing {
 /// Finds the packet that a constraint describes.
 pub(super) fn solve(constraint: Constraint) -> Result<Solution, Diagnostic> {
     let mut solution = Solution::default();
-    let mut open = vec![constraint];
+    let mut open = propagate(&mut solution, vec![constraint])?;
+    let mut trials_left = MAX_TRIALS;
+    while !open.is_empty() {
+        if !rule_out(&solution, &mut open, &mut trials_left) {
+            return Err(ambiguous(&open));
+        }
+        open = propagate(&mut solution, open)?;
+    }
+    Ok(solution)
+}
+
+/// Notes what is certain until nothing more becomes so, and returns what is still open.
+fn propagate(
+    solution: &mut Solution,
+    mut open: Vec<Constraint>,
+) -> Result<Vec<Constraint>, Diagnostic> {
     loop {
         let (mut waiting, mut has_progressed) = (Vec::new(), false);
         for constraint in open {
-            has_progressed |= settle(&mut solution, constraint, &mut waiting)?;
+            has_progressed |= settle(solution, constraint, &mut waiting)?;
         }
         open = waiting;
-        if open.is_empty() {
-            return Ok(solution);
-        }
         if !has_progressed {
-            return Err(ambiguous(&open));
+            return Ok(open);
         }
     }
+}
+
+/// Takes away one alternative that would contradict the rest if it were chosen. False if there is none.
+fn rule_out(solution: &Solution, open: &mut [Constraint], trials_left: &mut usize) -> bool {
+    for index in 0..open.len() {
+        let Constraint::Any(alternatives, _) = &open[index] else {
+            continue;
+        };
+        for chosen in 0..alternatives.len() {
+            if *trials_left == 0 {
+                return false;
+            }
+            *trials_left -= 1;
+            let mut trial = open.to_vec();
+            trial[index] = alternatives[chosen].clone();
+            if propagate(&mut solution.clone(), trial).is_err() {
+                if let Constraint::Any(alternatives, _) = &mut open[index] {
+                    alternatives.remove(chosen);
+                }
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// Deals with one constraint as far as the known allows; what remains is left in `waiting`.
