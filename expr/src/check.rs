@@ -161,7 +161,8 @@ fn select(
     Ok(bits)
 }
 
-/// A constant must be of the field's type and fit in its bits.
+/// A constant must be of the field's type and fit in the bits that it is compared with. (OVN only asks that it
+/// fits in the whole field, and cuts off what the selected bits do not hold.)
 fn check_element(operand: &Operand<'_>, kind: &Kind, span: Span) -> Result<Element, Diagnostic> {
     let name = operand.symbol.name;
     match (kind, operand.bits) {

@@ -23,7 +23,7 @@ use crate::{router, switch};
 
 /// How many datapaths one packet passes at most, answers included.
 pub const MAX_HOPS: u8 = 64;
-/// How many packets come of one at most.
+/// With how many branches a verdict enters no further datapath.
 pub const MAX_BRANCHES: usize = 16_384;
 
 /// Decides about one packet. The same tables, ingress and flow always give the same verdict.
@@ -140,8 +140,11 @@ impl<'t, R: Recorder> Walk<'t, R> {
 
     /// A packet enters a datapath by a port.
     pub(crate) fn enter(&mut self, mut packet: Packet, at: PortRef) {
-        if packet.passage.hops >= MAX_HOPS || self.verdict.branches.len() >= MAX_BRANCHES {
+        if packet.passage.hops >= MAX_HOPS {
             return self.drop(DropReason::RecirculationLimit, Some(at.datapath));
+        }
+        if self.verdict.branches.len() >= MAX_BRANCHES {
+            return self.drop(DropReason::ReplicationLimit, Some(at.datapath));
         }
         packet.passage.hops += 1;
         packet.loopback = false;

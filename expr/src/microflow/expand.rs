@@ -5,7 +5,7 @@ use crate::symbols::Meaning;
 use crate::{Bits, Diagnostic, Element, Field, Match, PortField, Relation, Span, Test};
 
 /// What must hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Constraint {
     All(Vec<Constraint>),
     /// At least one must hold. None of none does.

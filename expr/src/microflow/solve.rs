@@ -134,6 +134,7 @@ impl Solution {
             }
             Constraint::Any(mut inner, span) => {
                 inner.retain(|one| self.standing(one) != Standing::Fails);
+                inner.dedup();
                 match inner.len() {
                     1 => inner.pop(),
                     _ => Some(Constraint::Any(inner, span)),

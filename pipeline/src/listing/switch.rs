@@ -55,9 +55,10 @@ fn admission(switch: In<'_, SwitchTables>) -> Vec<Entry> {
             entries.push(port_security::disabled_entry(port));
         } else if !kind.port_security.is_empty() {
             entries.push(port_security::sender_entry(port, &kind.port_security));
+            entries.push(port_security::sender_default_entry(port));
         }
     }
-    entries.push(Entry::new(50, "1", ["next;"]));
+    entries.push(port_security::unrestricted_sender_entry());
     entries
 }
 
@@ -122,11 +123,13 @@ fn unknown_destinations(switch: In<'_, SwitchTables>) -> Vec<Entry> {
 
 fn receivers(switch: In<'_, SwitchTables>) -> Vec<Entry> {
     let secured = ports(switch).filter(|(_, kind)| !kind.port_security.is_empty());
-    let secured =
-        secured.map(|(port, kind)| port_security::receiver_entry(port, &kind.port_security));
+    let both = |(port, kind): (&Port, &SwitchPort)| {
+        let allowed = port_security::receiver_entry(port, &kind.port_security);
+        [allowed, port_security::receiver_default_entry(port)]
+    };
     let always = [
         port_security::group_entry(),
-        Entry::new(0, "1", ["output;"]),
+        port_security::unrestricted_receiver_entry(),
     ];
-    secured.chain(always).collect()
+    secured.flat_map(both).chain(always).collect()
 }

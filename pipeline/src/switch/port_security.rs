@@ -42,11 +42,16 @@ pub(super) fn check_sender<R: Recorder>(
         return Err(DropReason::VlanUnexpected);
     }
     let rows = &kind.port_security;
-    walk.hit(stage, || sender_entry(inport, rows));
-    match rows.is_empty() {
-        true => Ok(()),
-        false => may_send(rows, packet),
+    if rows.is_empty() {
+        walk.hit(stage, unrestricted_sender_entry);
+        return Ok(());
     }
+    let judged = may_send(rows, packet);
+    walk.hit(stage, || match judged {
+        Ok(()) => sender_entry(inport, rows),
+        Err(_) => sender_default_entry(inport),
+    });
+    judged
 }
 
 fn may_send(rows: &[PortSecurity], packet: &Packet) -> Result<(), DropReason> {
@@ -68,8 +73,8 @@ fn may_send(rows: &[PortSecurity], packet: &Packet) -> Result<(), DropReason> {
         Network::Arp(arp) if view::arp(flow).is_some() => {
             is_allowed(DropReason::PortSecurityNeighbor, &|row| sends_arp(row, arp))
         }
-        // A row with addresses allows those and nothing else.
-        _ => is_allowed(DropReason::PortSecurityIp, &has_no_addresses),
+        // Addresses restrict who may speak IP, ARP and ND, and nothing else.
+        _ => Ok(()),
     }
 }
 
@@ -156,11 +161,16 @@ pub(super) fn check_receiver<R: Recorder>(
         return Ok(());
     }
     let rows = &kind.port_security;
-    walk.hit(stage, || receiver_entry(outport, rows));
-    match rows.is_empty() {
-        true => Ok(()),
-        false => may_receive(rows, packet),
+    if rows.is_empty() {
+        walk.hit(stage, unrestricted_receiver_entry);
+        return Ok(());
     }
+    let judged = may_receive(rows, packet);
+    walk.hit(stage, || match judged {
+        Ok(()) => receiver_entry(outport, rows),
+        Err(_) => receiver_default_entry(outport),
+    });
+    judged
 }
 
 fn may_receive(rows: &[PortSecurity], packet: &Packet) -> Result<(), DropReason> {
@@ -223,24 +233,36 @@ pub(crate) fn disabled_entry(port: &Port) -> Entry {
     Entry::new(100, format!("inport == \"{}\"", port.name), ["drop;"])
 }
 
+pub(crate) fn unrestricted_sender_entry() -> Entry {
+    Entry::new(50, "1", ["next;"])
+}
+
+pub(crate) fn unrestricted_receiver_entry() -> Entry {
+    Entry::new(0, "1", ["output;"])
+}
+
 pub(crate) fn sender_entry(port: &Port, rows: &[PortSecurity]) -> Entry {
-    if rows.is_empty() {
-        return Entry::new(50, "1", ["next;"]);
-    }
     let matches = format!("inport == \"{}\" && ({})", port.name, in_words(rows, "src"));
     Entry::new(90, matches, ["next;"])
 }
 
 pub(crate) fn receiver_entry(port: &Port, rows: &[PortSecurity]) -> Entry {
-    if rows.is_empty() {
-        return Entry::new(0, "1", ["output;"]);
-    }
     let matches = format!(
         "outport == \"{}\" && ({})",
         port.name,
         in_words(rows, "dst")
     );
     Entry::new(90, matches, ["output;"])
+}
+
+/// What no row allows.
+pub(crate) fn sender_default_entry(port: &Port) -> Entry {
+    Entry::new(80, format!("inport == \"{}\"", port.name), ["drop;"])
+}
+
+/// What no row allows.
+pub(crate) fn receiver_default_entry(port: &Port) -> Entry {
+    Entry::new(80, format!("outport == \"{}\"", port.name), ["drop;"])
 }
 
 fn in_words(rows: &[PortSecurity], side: &str) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{DatapathTables, Slot, Tables};
 use crate::object::{
-    Attachment, DatapathKey, NextHop, Object, ObjectKey, Port, PortKind, PortRef, Route,
+    Attachment, DatapathKey, NextHop, Object, ObjectKey, Port, PortKind, PortRef, Route, RouterPort,
 };
 
 /// A change that does not make sense whatever else there is.
@@ -192,35 +192,48 @@ impl Tables {
 
     fn compile(&mut self, mut touched: Touched) {
         for port in &touched.router_ports {
-            touched
-                .configured
-                .extend(self.places.joined(*port).map(|at| at.datapath));
+            let joined = self.places.joined(*port).map(|at| at.datapath);
+            touched.configured.extend(joined);
         }
         self.drop_empty(&mut touched);
-        let ports = self.clone();
-        let router_port = |at: PortRef| {
-            let (_, kind) = ports.datapath_tables(at.datapath)?.router_port(at.port)?;
-            Some(kind)
-        };
+        let compiled: Vec<_> = touched
+            .configured
+            .iter()
+            .filter_map(|key| {
+                let datapath = self.datapaths.get(key)?;
+                Some((*key, datapath.compile(|at| self.router_port(at))))
+            })
+            .collect();
         let datapaths = Arc::make_mut(&mut self.datapaths);
+        for (key, compiled) in compiled {
+            if let Some(datapath) = datapaths.get_mut(&key) {
+                Arc::make_mut(datapath).compiled = compiled;
+            }
+        }
+        self.count(&touched);
+    }
+
+    fn router_port(&self, at: PortRef) -> Option<&RouterPort> {
+        let (_, kind) = self.datapath_tables(at.datapath)?.router_port(at.port)?;
+        Some(kind)
+    }
+
+    /// Bumps the generation of what changed.
+    fn count(&mut self, touched: &Touched) {
         let generations = Arc::make_mut(&mut self.generations);
-        for key in &touched.configured {
-            if let Some(datapath) = datapaths.get_mut(key) {
-                generations.bump(datapath.slots.configured);
-                Arc::make_mut(datapath).compile(router_port);
+        for (keys, is_learned) in [(&touched.configured, false), (&touched.learned, true)] {
+            for datapath in keys.iter().filter_map(|key| self.datapaths.get(key)) {
+                generations.bump(match is_learned {
+                    false => datapath.slots.configured,
+                    true => datapath.slots.learned,
+                });
             }
         }
-        for key in &touched.learned {
-            if let Some(datapath) = datapaths.get(key) {
-                generations.bump(datapath.slots.learned);
-            }
-        }
-        let shared = [
+        for (is_touched, slot) in [
             (touched.chassis, Slot::CHASSIS),
             (touched.names, Slot::NAMES),
             (touched.datapaths, Slot::DATAPATHS),
-        ];
-        for (is_touched, slot) in shared {
+        ] {
             if is_touched {
                 generations.bump(slot);
             }

@@ -83,9 +83,12 @@ impl DatapathTables {
         }
     }
 
-    /// Compiles the tables anew. `router_port` finds the ports of other datapaths.
-    pub(crate) fn compile<'a>(&mut self, router_port: impl Fn(PortRef) -> Option<&'a RouterPort>) {
-        self.compiled = match self.row.as_ref().map(|row| &row.kind) {
+    /// What the tables compile to. `router_port` finds the ports of other datapaths.
+    pub(crate) fn compile<'a>(
+        &self,
+        router_port: impl Fn(PortRef) -> Option<&'a RouterPort>,
+    ) -> Compiled {
+        match self.row.as_ref().map(|row| &row.kind) {
             None => Compiled::Nothing,
             Some(DatapathKind::Switch { .. }) => {
                 let peer = |port: &SwitchPort| match port.attachment {
@@ -97,6 +100,6 @@ impl DatapathTables {
             Some(DatapathKind::Router { .. }) => {
                 Compiled::Router(Arc::new(RouterTables::compile(&self.ports, &self.routes)))
             }
-        };
+        }
     }
 }

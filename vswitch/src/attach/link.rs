@@ -55,7 +55,7 @@ pub(super) fn delete(netns: &Netns, interface: &str) -> Result<(), LinkError> {
 /// Makes an interface what `plan` says and up, where it was what `before` says.
 ///
 /// What others configured on it stays.
-pub fn configure(
+pub(super) fn configure(
     netns: &Netns,
     interface: &str,
     before: Option<&InterfacePlan>,
