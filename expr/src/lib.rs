@@ -1,8 +1,8 @@
 //! OVN's match expressions (`ovn-sb(5)`, "Logical_Flow", column `match`): parsed, type-checked, printed and
 //! evaluated; and the microflows of `ovn-trace(8)`, which are expressions that describe one packet.
 //!
-//! An expression goes one way: [`lexer`] makes tokens of it, [`syntax`] a tree of those, [`check`] a typed
-//! [`Match`] with the help of the [`symbols`]. From there it is evaluated ([`Match::matches`]), printed
+//! An expression goes one way: `lexer` makes tokens of it, `syntax` a tree of those, `check` a typed
+//! [`Match`] with the help of the `symbols`. From there it is evaluated ([`Match::matches`]), printed
 //! (`Display`) or solved ([`microflow`]). Whatever is wrong is a [`Diagnostic`] that says where.
 
 mod check;

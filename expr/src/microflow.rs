@@ -1,7 +1,7 @@
 //! Microflows: expressions that describe one packet, as `ovn-trace(8)` takes them.
 //!
-//! An expression is expanded ([`expand`]) into what it constrains, the constraints are solved ([`solve`]),
-//! and a packet is made of the solution ([`build`]). Fields that nothing is said of are zero. Prerequisites
+//! An expression is expanded (`expand`) into what it constrains, the constraints are solved (`solve`),
+//! and a packet is made of the solution (`build`). Fields that nothing is said of are zero. Prerequisites
 //! are implied: `ip4.src == 10.0.0.1` makes an IPv4 packet.
 
 mod build;
