@@ -48,9 +48,7 @@ drop_reasons! {
     Ipv6ExtensionTruncated "ipv6-extension-truncated" "An IPv6 extension header is cut short.";
     Ipv6TooManyExtensions "ipv6-too-many-extensions" "There are more IPv6 extension headers than are read.";
     NoBuffer "no-buffer" "No buffer was free to receive into.";
-    NotPermitted "not-permitted" "The port's configuration is not yet in force on this node.";
     OffloadInvalid "offload-invalid" "The offload header of the frame contradicts the frame.";
-    ChecksumWrong "checksum-wrong" "A checksum that had to be trusted is wrong.";
     GeneveVersion "geneve-version" "The tunnel packet's Geneve version is not 0.";
     GeneveMalformed "geneve-malformed" "The tunnel packet's Geneve header or options are malformed.";
     GeneveOption "geneve-option" "The tunnel packet has a critical Geneve option that is not known.";
@@ -102,7 +100,6 @@ drop_reasons! {
     HoldQueueFull "hold-queue-full" "Too many packets already wait for the next hop.";
     // all
     RecirculationLimit "recirculation-limit" "The packet passed too many datapaths.";
-    ReplicationLimit "replication-limit" "The packet was copied too often.";
     AnswerLimited "answer-limited" "Too many answers of this kind were sent of late.";
     OutputQueueFull "output-queue-full" "The queue of the interface or tunnel is full.";
     OutputFailed "output-failed" "The kernel refused the packet.";

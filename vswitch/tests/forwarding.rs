@@ -364,6 +364,53 @@ fn malformed_tunnel_packets_have_their_reasons() {
     two.check_sum();
 }
 
+// === bounds ===
+
+#[test]
+fn frames_that_no_buffer_is_free_for_are_lost_with_their_reason_and_the_others_arrive() {
+    let mut one = Node::new("one", network());
+    let long = udp4(
+        a(),
+        c(),
+        Shape {
+            payload: 3000,
+            ..Shape::default()
+        },
+    );
+    one.send_together(a(), &vec![long; 20]);
+    let arrived = one.received(c()).len() as u64;
+    assert!((1..20).contains(&arrived));
+    assert_eq!(one.counters.dropped(DropReason::NoBuffer), 20 - arrived);
+    one.check_sum();
+}
+
+#[test]
+fn frames_that_a_device_has_no_room_for_are_lost_with_their_reason() {
+    let mut one = Node::new("one", network());
+    one.plug_wire(c(), 3);
+    one.send_together(a(), &vec![udp4(a(), c(), Shape::default()); 10]);
+    assert_eq!(one.received(c()).len(), 3);
+    assert_eq!(one.counters.dropped(DropReason::OutputQueueFull), 7);
+    one.check_sum();
+}
+
+#[test]
+fn a_flood_of_many_copies_uses_its_buffers_again_and_loses_none() {
+    let mut one = Node::new("one", network());
+    for number in 10..40 {
+        one.apply(vec![vif(at(1, number), "one")], vec![]);
+        one.plug(at(1, number));
+    }
+    let mut frame = udp4(a(), b(), Shape::default());
+    frame[..6].fill(0xff);
+    one.send_together(a(), &vec![frame; 60]);
+    for number in 10..40 {
+        assert_eq!(one.received(at(1, number)).len(), 60);
+    }
+    assert_eq!(one.counters.dropped(DropReason::NoBuffer), 0);
+    one.check_sum();
+}
+
 // === neighbours ===
 
 /// A packet from `a` for an address behind the port of unknown stations.

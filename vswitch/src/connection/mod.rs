@@ -35,7 +35,7 @@
 //!
 //! # Cost
 //!
-//! A hit reads one or two cache lines of slots and two of the entry, and writes one. 141 bytes for each entry
+//! A hit reads one or two cache lines of slots and two of the entry, and writes one. 139 bytes for each entry
 //! of capacity, measured in a test. Only a miss takes a lock (to intern the action), for a few instructions.
 
 mod actions;

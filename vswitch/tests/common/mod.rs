@@ -320,7 +320,12 @@ impl Node {
     }
 
     pub fn plug(&mut self, at: PortRef) {
-        let (port, wire) = MemoryPort::new(WIRE).expect("a wire");
+        self.plug_wire(at, WIRE);
+    }
+
+    /// Plugs a port whose wire holds so many frames each way.
+    pub fn plug_wire(&mut self, at: PortRef, capacity: usize) {
+        let (port, wire) = MemoryPort::new(capacity).expect("a wire");
         self.ports.insert(at, wire);
         self.tell(Command::Plug {
             at,
@@ -382,6 +387,14 @@ impl Node {
 
     pub fn send(&mut self, at: PortRef, frame: &[u8]) {
         assert!(self.ports[&at].send(frame, None));
+        self.run();
+    }
+
+    /// Sends frames that the node finds all at once.
+    pub fn send_together(&mut self, at: PortRef, frames: &[Vec<u8>]) {
+        for frame in frames {
+            assert!(self.ports[&at].send(frame, None));
+        }
         self.run();
     }
 
