@@ -27,11 +27,39 @@ struct Wart {
     applies: fn(&Case) -> bool,
 }
 
-const WARTS: [Wart; 0] = [];
+const WARTS: [Wart; 4] = [
+    Wart {
+        reason: "ovn-trace lets frames that are neither IP nor ARP pass port security with addresses; OVN's nodes drop \
+                 whatever no row allows",
+        applies: |case| {
+            case.microflow.contains("eth.type == 0x88b5") && case.we_drop_for("port-security-ip")
+        },
+    },
+    Wart {
+        reason: "ovn-trace lets ARP pass rows of port security that have IPv6 addresses only; OVN's nodes do not",
+        applies: |case| {
+            case.microflow.contains("arp.op")
+                && case.sender_rows.contains("fd00")
+                && !case.sender_rows.contains('.')
+        },
+    },
+    Wart {
+        reason: "OVN answers frames sent to all stations with errors; RFC 1122 section 3.2.2 forbids it",
+        applies: |case| {
+            case.is_sent_to_a_group() && case.we_drop_for("error-unanswered") && case.we_send_less()
+        },
+    },
+    Wart {
+        reason: "OVN says that the TTL of an IPv6 multicast packet ran out; RFC 4443 section 2.4 forbids it",
+        applies: |case| case.we_drop_for("multicast-not-routed") && case.we_send_less(),
+    },
+];
 
 /// One packet with both answers.
 struct Case {
     microflow: String,
+    /// The rows of the sender's port security.
+    sender_rows: String,
     theirs: BTreeSet<Outcome>,
     ours: BTreeSet<Outcome>,
     their_trace: String,
@@ -41,6 +69,23 @@ struct Case {
 impl Case {
     fn is_equal(&self) -> bool {
         self.theirs == self.ours || WARTS.iter().any(|wart| (wart.applies)(self))
+    }
+
+    fn we_drop_for(&self, reason: &str) -> bool {
+        self.our_trace.contains(&format!("/* drop: {reason}:"))
+    }
+
+    fn we_send_less(&self) -> bool {
+        self.ours.is_subset(&self.theirs)
+    }
+
+    fn is_sent_to_a_group(&self) -> bool {
+        let to = self
+            .microflow
+            .split("eth.dst == ")
+            .nth(1)
+            .unwrap_or_default();
+        u8::from_str_radix(to.get(..2).unwrap_or_default(), 16).is_ok_and(|first| first & 1 == 1)
     }
 
     /// The difference in a few lines.
@@ -94,7 +139,9 @@ fn cases(seed: u64) -> Result<(Topology, Vec<Case>)> {
             outcomes(&their_trace, &microflow),
             outcomes(&our_trace, &microflow),
         );
+        let sender_rows = topology.port_security_of(&microflow);
         cases.push(Case {
+            sender_rows,
             microflow,
             theirs,
             ours,

@@ -157,8 +157,12 @@ impl State {
     }
 
     fn outcome(&self, port: &str) -> Outcome {
+        // Where a solicitation goes follows from its target; not all traces spell it out.
+        let is_implied =
+            |name: &str| self.made_by == "nd_ns" && ["eth.dst", "ip6.dst"].contains(&name);
         let headers = COMPARED
             .iter()
+            .filter(|name| !is_implied(name))
             .filter_map(|name| Some(((*name).to_owned(), normal(self.fields.get(*name)?))))
             .collect();
         Outcome {

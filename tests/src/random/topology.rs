@@ -52,6 +52,19 @@ impl Topology {
         self.commands.join(&"--".to_owned())
     }
 
+    /// The rows of port security of the port that a packet comes in by, in one text.
+    pub fn port_security_of(&self, microflow: &str) -> String {
+        let is_senders = |command: &&Vec<String>| {
+            command[0] == "lsp-set-port-security"
+                && microflow.contains(&format!("inport == \"{}\"", command[1]))
+        };
+        self.commands
+            .iter()
+            .filter(is_senders)
+            .flat_map(|command| command[2..].to_vec())
+            .collect()
+    }
+
     fn command(&mut self, words: &[&str]) {
         self.commands
             .push(words.iter().map(|word| (*word).to_owned()).collect());
@@ -145,13 +158,13 @@ impl Topology {
         v4: &str,
         v6: &str,
     ) {
+        // No networks: ovn-trace takes them for hosts, unlike OVN's nodes.
         let rows: &[&str] = match seeded.within(0..8) {
             0 => &[mac],
             1 => &[&format!("{mac} {v4} {v6}")],
             2 => &[&format!("{mac} {v4}")],
             3 => &[&format!("{mac} {v6}")],
             4 => &[&format!("{mac} {v4}/24")],
-            5 => &[&format!("{mac} 10.0.0.0/8 fd00::/16")],
             _ => return,
         };
         self.command(&[&["lsp-set-port-security", port], rows].concat());
