@@ -4,6 +4,7 @@ mod alone;
 mod database;
 mod general;
 mod mac_binding;
+mod node;
 mod port_group;
 mod route;
 mod route_list;
@@ -29,6 +30,7 @@ pub(super) static GROUPS: &[&Group] = &[
     &port_group::GROUP,
     &database::GROUP,
     &alone::NETWORK,
+    &node::NODE,
     &alone::PROGRAM,
     &unsupported::GROUP,
 ];

@@ -45,6 +45,8 @@ pub struct Settings {
     pub is_oneline: bool,
     /// The form of tables.
     pub style: TableStyle,
+    /// Whether the form was asked for: some commands have one of their own otherwise.
+    pub has_format: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +60,7 @@ impl Default for Settings {
             is_dry_run: false,
             is_oneline: false,
             style: TableStyle::default(),
+            has_format: false,
         }
     }
 }
@@ -161,7 +164,10 @@ impl Settings {
             "wait" => self.wait = parse_wait(&value)?,
             "no-wait" => self.wait = Wait::None,
             "print-wait-time" => self.prints_wait_time = true,
-            "format" => self.style.format = parse_format(&value)?,
+            "format" => {
+                self.style.format = parse_format(&value)?;
+                self.has_format = true;
+            }
             "data" => self.style.cells = parse_cells(&value)?,
             "no-headings" => self.style.has_headings = false,
             "pretty" => self.style.is_pretty = true,

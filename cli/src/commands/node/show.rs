@@ -1,0 +1,103 @@
+//! `node show`: the node and its session with northd.
+
+use southbound_proto::node::{ShowReply, ShowRequest};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::client::ask;
+use super::{print, table};
+use crate::failure::Failure;
+use crate::options::Settings;
+use crate::output::{Table, TableFormat};
+
+pub(super) fn show(settings: &Settings) -> Result<String, Failure> {
+    let reply = ask(settings, async |mut node| node.show(ShowRequest {}).await)?;
+    let facts = facts(&reply);
+    Ok(
+        match settings.has_format && settings.style.format != TableFormat::List {
+            true => print(settings, &[as_table(facts)]),
+            false => as_text(&facts),
+        },
+    )
+}
+
+fn facts(reply: &ShowReply) -> Vec<(&'static str, String)> {
+    let since = time(reply.southbound_since_unix_ms);
+    let mut facts = vec![
+        ("chassis", reply.chassis.clone()),
+        ("encap ip", reply.encap_ip.clone()),
+        ("version", reply.software_version.clone()),
+        ("northd", reply.southbound_address.clone()),
+        (
+            "session",
+            format!("{} since {since}", reply.southbound_state),
+        ),
+    ];
+    if !reply.southbound_last_error.is_empty() {
+        facts.push(("last error", reply.southbound_last_error.clone()));
+    }
+    facts.extend([
+        ("revision", reply.revision.to_string()),
+        ("datapaths", reply.datapaths.to_string()),
+        ("objects", reply.objects.to_string()),
+        ("workers", reply.workers.to_string()),
+        ("pod mtu", reply.tunnel_mtu.to_string()),
+        (
+            "connections",
+            format!("{} of {}", reply.connections, reply.connections_limit),
+        ),
+        ("uptime", format!("{} s", reply.uptime_ms / 1000)),
+    ]);
+    facts
+}
+
+fn as_text(facts: &[(&'static str, String)]) -> String {
+    let line = |(name, value): &(&str, String)| format!("{name:<11} {value}\n");
+    facts.iter().map(line).collect()
+}
+
+fn as_table(facts: Vec<(&'static str, String)>) -> Table {
+    let rows = facts
+        .into_iter()
+        .map(|(name, value)| [name.to_owned(), value]);
+    table(["name", "value"], rows)
+}
+
+/// A time in UTC, to the second.
+pub(super) fn time(unix_ms: u64) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    i64::try_from(unix_ms / 1000)
+        .ok()
+        .and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok())
+        .and_then(|time| time.format(format).ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_shown_only_when_there_was_one() {
+        let mut reply = ShowReply {
+            chassis: "node1".into(),
+            southbound_state: "connected".into(),
+            connections_limit: 8,
+            ..ShowReply::default()
+        };
+        let text = as_text(&facts(&reply));
+        assert!(text.starts_with("chassis     node1\n"), "{text}");
+        assert!(
+            text.contains("session     connected since 1970-01-01 00:00:00Z\n"),
+            "{text}"
+        );
+        assert!(text.contains("connections 0 of 8\n"), "{text}");
+        assert!(!text.contains("last error"), "{text}");
+        reply.southbound_last_error = "northd:6642: refused".into();
+        let text = as_text(&facts(&reply));
+        assert!(
+            text.contains("last error  northd:6642: refused\n"),
+            "{text}"
+        );
+    }
+}
