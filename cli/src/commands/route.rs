@@ -99,11 +99,6 @@ struct Wanted<'a> {
 
 fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let wanted = parse_wanted(context, call)?;
-    let existing = existing(
-        context,
-        &wanted,
-        wanted.is_ecmp.then_some(wanted.nexthop.as_str()),
-    );
     if wanted.nexthop == DISCARD {
         check_discard(&wanted, call)?;
     }
@@ -112,17 +107,19 @@ fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
             "--bfd is not supported: this version of weft does not probe next hops",
         ));
     }
-    match existing {
-        Some(_) if wanted.is_ecmp && call.has("--may-exist") => return Ok(()),
-        Some(_) if wanted.is_ecmp => {
-            return Err(Failure::new("duplicate nexthop for the same ECMP route"));
+    let same: Vec<LogicalRouterStaticRoute> = existing(context, &wanted).collect();
+    if wanted.is_ecmp {
+        if same.iter().any(|route| route.nexthop == wanted.nexthop) {
+            return if call.has("--may-exist") {
+                Ok(())
+            } else {
+                Err(Failure::new("duplicate nexthop for the same ECMP route"))
+            };
         }
-        Some(route) if !wanted.is_ecmp && !is_learned(&route) => {
-            return replace(context, call, &route, wanted);
-        }
-        _ => {}
+    } else if let Some(route) = same.iter().find(|route| !is_learned(route)) {
+        return replace(context, call, route, wanted);
     }
-    if self::existing(context, &wanted, Some(DISCARD)).is_some() {
+    if same.iter().any(|route| route.nexthop == DISCARD) {
         return Err(Failure::new(
             "discard nexthop for the same ECMP route exists.",
         ));
@@ -178,17 +175,15 @@ fn check_discard(wanted: &Wanted<'_>, call: &Call) -> Result<(), Failure> {
     }
 }
 
-/// The route of the same table, policy and prefix, and of this next hop where one is given.
-fn existing(
-    context: &Context<'_>,
-    wanted: &Wanted<'_>,
-    nexthop: Option<&str>,
-) -> Option<LogicalRouterStaticRoute> {
-    routes(context, &wanted.router).find(|route| {
+/// The routes of the same table, policy and prefix.
+fn existing<'a>(
+    context: &'a Context<'_>,
+    wanted: &'a Wanted<'_>,
+) -> impl Iterator<Item = LogicalRouterStaticRoute> + 'a {
+    routes(context, &wanted.router).filter(|route| {
         route.route_table == wanted.table.unwrap_or_default()
             && is_by_source(route.policy.as_deref()) == is_by_source(wanted.policy)
             && normalize_network(&route.ip_prefix).as_ref() == Some(&wanted.prefix)
-            && nexthop.is_none_or(|nexthop| nexthop == route.nexthop)
     })
 }
 
