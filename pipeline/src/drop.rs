@@ -100,6 +100,7 @@ drop_reasons! {
     HoldQueueFull "hold-queue-full" "Too many packets already wait for the next hop.";
     // all
     RecirculationLimit "recirculation-limit" "The packet passed too many datapaths.";
+    ReplicationLimit "replication-limit" "The packet was copied too often.";
     AnswerLimited "answer-limited" "Too many answers of this kind were sent of late.";
     OutputQueueFull "output-queue-full" "The queue of the interface or tunnel is full.";
     OutputFailed "output-failed" "The kernel refused the packet.";
