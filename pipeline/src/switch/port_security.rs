@@ -73,8 +73,8 @@ fn may_send(rows: &[PortSecurity], packet: &Packet) -> Result<(), DropReason> {
         Network::Arp(arp) if view::arp(flow).is_some() => {
             is_allowed(DropReason::PortSecurityNeighbor, &|row| sends_arp(row, arp))
         }
-        // Addresses restrict who may speak IP, ARP and ND, and nothing else.
-        _ => Ok(()),
+        // A row with addresses allows those and nothing else.
+        _ => is_allowed(DropReason::PortSecurityIp, &has_no_addresses),
     }
 }
 

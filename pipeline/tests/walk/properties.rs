@@ -1,6 +1,7 @@
 //! Properties over random networks, changes and packets.
 
 mod random;
+mod scan;
 
 use std::collections::BTreeMap;
 
@@ -150,6 +151,15 @@ proptest! {
         dst in random::ip(),
         table in random::table(),
     ) {
-        random::check_route(&routes, &table, src, dst)?;
+        scan::check_route(&routes, &table, src, dst)?;
+    }
+
+    #[test]
+    fn a_switch_finds_ports_as_a_scan_over_all_of_them_finds_them(
+        ports in prop::collection::vec(random::port(), 1..8),
+        stations in prop::collection::vec((random::mac(), random::port_key()), 0..3),
+        flow in random::flow(),
+    ) {
+        scan::check_switch(ports, stations, flow)?;
     }
 }

@@ -246,7 +246,7 @@ fn port_security_restricts_the_sender() {
         None,
         &[
             ("a", frame(C, B), "drop port-security-ethernet"),
-            ("a", frame(A, B), "-> b"),
+            ("a", frame(A, B), "drop port-security-ip"),
             ("a", udp(any, "10.0.0.1", "10.0.0.2"), "-> b"),
             ("a", udp(any, "10.1.7.7", "10.0.0.2"), "-> b"),
             ("a", udp(any, "10.2.0.5", "10.0.0.2"), "-> b"),

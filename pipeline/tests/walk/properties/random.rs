@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use packet::flow::*;
 use packet::{Flow, Mac};
+use pipeline::Ingress;
 use pipeline::object::*;
-use pipeline::{Destination, Ingress, Silent, Tables, process};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn datapath() -> impl Strategy<Value = DatapathKey> {
     (1_u32..=4).prop_map(|key| DatapathKey::new(key).unwrap())
 }
 
-fn port_key() -> impl Strategy<Value = PortKey> {
+pub(super) fn port_key() -> impl Strategy<Value = PortKey> {
     (1_u32..=4).prop_map(|key| PortKey::new(key).unwrap())
 }
 
@@ -48,7 +48,7 @@ fn at() -> impl Strategy<Value = PortRef> {
     (datapath(), port_key()).prop_map(|(datapath, port)| PortRef { datapath, port })
 }
 
-fn mac() -> impl Strategy<Value = Mac> {
+pub(super) fn mac() -> impl Strategy<Value = Mac> {
     (1_u8..=6).prop_map(|last| Mac([0x0a, 0, 0, 0, 0, last]))
 }
 
@@ -100,7 +100,7 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
     ]
 }
 
-fn row((key, flag, enabled): (DatapathKey, bool, bool)) -> Object {
+pub(super) fn row((key, flag, enabled): (DatapathKey, bool, bool)) -> Object {
     let kind = match key.get() % 2 {
         1 => DatapathKind::Switch {
             vlan_passthru: flag,
@@ -119,7 +119,7 @@ fn row((key, flag, enabled): (DatapathKey, bool, bool)) -> Object {
     })
 }
 
-fn port() -> impl Strategy<Value = Port> {
+pub(super) fn port() -> impl Strategy<Value = Port> {
     let kinds = (switch_port(), router_port());
     (at(), prop::bool::weighted(0.9), kinds).prop_map(|(at, enabled, (switch, router))| Port {
         at,
@@ -341,141 +341,4 @@ fn transport() -> impl Strategy<Value = Transport> {
                 discovery
             }),
     ]
-}
-
-/// The route that a scan over all of them finds must be the one by which the packet leaves.
-pub(super) fn check_route(
-    routes: &[Route],
-    table: &str,
-    src: IpAddr,
-    dst: IpAddr,
-) -> Result<(), TestCaseError> {
-    let router = DatapathKey::new(2).unwrap();
-    let key = |port: u32| PortKey::new(port).unwrap();
-    let ports = (1..=4).map(|port| {
-        Object::Port(Port {
-            at: PortRef {
-                datapath: router,
-                port: key(port),
-            },
-            uuid: uuid::Uuid::nil(),
-            name: format!("p{port}"),
-            enabled: true,
-            kind: PortKind::Router(RouterPort {
-                mac: Mac([0x0a, 0, 0, 0, 9, port as u8]),
-                ipv4: Vec::new(),
-                ipv6: Vec::new(),
-                peer: None,
-                gateway_mtu: None,
-                route_table: table.to_owned(),
-            }),
-        })
-    });
-    // One object per key, as everywhere; the last one counts.
-    let mut unique = std::collections::BTreeMap::new();
-    for route in routes {
-        unique.insert(
-            route.key.clone(),
-            Route {
-                router,
-                ..route.clone()
-            },
-        );
-    }
-    let tables = Tables::new(None)
-        .apply(
-            ports
-                .chain(unique.values().cloned().map(Object::Route))
-                .chain([row((router, true, true))]),
-            [],
-        )
-        .unwrap();
-    let inport = key(1);
-    let expected = scan(unique.values(), table, inport, src, dst);
-    let found = process(
-        &tables,
-        Ingress::Interface(PortRef {
-            datapath: router,
-            port: inport,
-        }),
-        &plain(src, dst),
-        &mut Silent,
-    );
-    match (expected, &found.branches[0].to) {
-        (_, Destination::Drop { .. }) if src.is_ipv4() != dst.is_ipv4() => {}
-        (None, Destination::Drop { reason, .. }) => prop_assert_eq!(reason.name(), "no-route"),
-        (Some(route), Destination::Drop { reason, .. }) => {
-            prop_assert!(route.next_hops.is_empty());
-            prop_assert_eq!(reason.name(), "route-discards");
-        }
-        (Some(route), Destination::Hold(hold)) => {
-            let is_by = |hop: &NextHop| {
-                hop.port == hold.port.port && hop.gateway.unwrap_or(dst) == hold.next_hop
-            };
-            prop_assert!(route.next_hops.iter().any(is_by), "{route:?} {hold:?}");
-        }
-        (expected, found) => prop_assert!(false, "{expected:?} {found:?}"),
-    }
-    Ok(())
-}
-
-fn scan<'a>(
-    routes: impl Iterator<Item = &'a Route>,
-    table: &str,
-    inport: PortKey,
-    src: IpAddr,
-    dst: IpAddr,
-) -> Option<&'a Route> {
-    let holds = |route: &&Route| {
-        let key = &route.key;
-        let address = match key.policy {
-            RoutePolicy::Destination => dst,
-            RoutePolicy::Source => src,
-        };
-        let is_shared = key.origin == RouteOrigin::Connected || key.policy == RoutePolicy::Source;
-        key.prefix.contains(&address)
-            && key.inport.is_none_or(|port| port == inport)
-            && (key.table == table || key.table.is_empty() && is_shared)
-    };
-    let rank = |route: &&Route| {
-        let key = &route.key;
-        let class = match (key.policy, key.origin) {
-            (RoutePolicy::Source, _) => 0,
-            (_, RouteOrigin::Static) => 1,
-            (_, RouteOrigin::Connected) => 2,
-        };
-        let is_own = key.table == table;
-        (
-            key.prefix.prefix_len(),
-            class,
-            is_own,
-            std::cmp::Reverse(key.clone()),
-        )
-    };
-    routes.filter(holds).max_by_key(rank)
-}
-
-fn plain(src: IpAddr, dst: IpAddr) -> Flow {
-    Flow {
-        eth_src: Mac([0x0a, 0, 0, 0, 0, 1]),
-        eth_dst: Mac([0x0a, 0, 0, 0, 9, 1]),
-        vlan: None,
-        eth_type: if src.is_ipv4() {
-            ether_type::IPV4
-        } else {
-            ether_type::IPV6
-        },
-        network: Network::Ip(Ip {
-            src,
-            dst,
-            protocol: 17,
-            ttl: 64,
-            dscp: 0,
-            ecn: 0,
-            fragment: Fragment::Whole,
-            dont_fragment: false,
-            transport: Transport::Udp { src: 1, dst: 2 },
-        }),
-        length: 100,
-    }
 }
