@@ -274,7 +274,12 @@ impl Control {
             Effect::Release(release) => {
                 let operations = bindings::release(self.queue.database(), &node, &release.port);
                 self.queue.push(operations);
-                self.answer(stream, release.request, release.port, String::new());
+                let result = wire::ClaimResult {
+                    request: release.request,
+                    port: release.port,
+                    ..wire::ClaimResult::default()
+                };
+                self.answer(stream, result);
             }
             Effect::PortsUp(ports) => {
                 let operations = bindings::ports_up(self.queue.database(), &node, &ports);
@@ -311,12 +316,18 @@ impl Control {
             }
             Err(refusal) => refusal.to_string(),
         };
-        self.answer(stream, claim.request, claim.port, refusal);
+        let result = wire::ClaimResult {
+            request: claim.request,
+            localport: bindings::is_localport(self.queue.database(), &claim.port),
+            port: claim.port,
+            refusal,
+        };
+        self.answer(stream, result);
     }
 
-    fn answer(&mut self, stream: StreamId, request: u64, port: String, refusal: String) {
+    fn answer(&mut self, stream: StreamId, result: wire::ClaimResult) {
         self.with_session(stream, |session, _, effects| {
-            session.answer(request, port, refusal, effects);
+            session.answer(result, effects);
         });
     }
 

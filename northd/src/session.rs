@@ -184,18 +184,7 @@ impl Session {
     }
 
     /// Answers a claim or a release. An empty refusal grants it.
-    pub fn answer(
-        &mut self,
-        request: u64,
-        port: String,
-        refusal: String,
-        effects: &mut Vec<Effect>,
-    ) {
-        let result = wire::ClaimResult {
-            request,
-            port,
-            refusal,
-        };
+    pub fn answer(&mut self, result: wire::ClaimResult, effects: &mut Vec<Effect>) {
         self.send(Down::ClaimResult(result), effects);
     }
 

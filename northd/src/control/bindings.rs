@@ -63,6 +63,13 @@ pub(super) fn claim(
     }
 }
 
+/// Whether the named port is on every node.
+pub(super) fn is_localport(database: &Database, name: &str) -> bool {
+    let name = name.to_owned();
+    let port = database.table::<nb::LogicalSwitchPort>().named(&name);
+    port.is_some_and(|port| port.r#type == "localport")
+}
+
 /// What frees the port, if the node has it.
 pub(super) fn release(database: &Database, node: &ChassisName, name: &str) -> Vec<Operation> {
     let port = database.table::<nb::LogicalSwitchPort>().named(name);

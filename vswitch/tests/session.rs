@@ -1,0 +1,347 @@
+//! The southbound session in memory: what a node says to what it is told, and when.
+//!
+//! Input: messages of northd and time. Output: what the agent sends and does.
+
+use std::time::{Duration, Instant};
+
+use pipeline::object::{Global, Object};
+use southbound_proto::convert::encode_object;
+use southbound_proto::southbound as wire;
+use vswitch::agent::session::{
+    BACK_OFF_MAX, BACK_OFF_MIN, CONNECT_TIMEOUT, Effect as Link, Event as Happening, Identity,
+    REFUSED_PAUSE, Status, WELCOME_TIMEOUT,
+};
+use vswitch::agent::{Agent, Effect, Event, Objects};
+use wire::from_node::Message as Up;
+use wire::to_node::Message as Down;
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// An agent without ports, and the other end of its stream.
+struct Story {
+    agent: Agent,
+    now: Instant,
+    stream: u64,
+    numbered: u64,
+    /// Where it last connected to.
+    address: String,
+    sent: Vec<Up>,
+    epoch: u64,
+}
+
+impl Story {
+    fn begin() -> Self {
+        let now = Instant::now();
+        let identity = Identity {
+            addresses: vec!["first:1".to_owned(), "second:2".to_owned()],
+            hello: wire::Hello {
+                chassis: "node1".to_owned(),
+                ..wire::Hello::default()
+            },
+            seed: 7,
+        };
+        let objects = Objects::new("node1".into());
+        let (agent, effects) = Agent::new(identity, objects, Vec::new(), 1442, now);
+        let mut story = Self {
+            agent,
+            now,
+            stream: 0,
+            numbered: 0,
+            address: String::new(),
+            sent: Vec::new(),
+            epoch: 0,
+        };
+        story.perform(effects);
+        story
+    }
+
+    /// A session that northd has welcomed; what was said until then is forgotten.
+    fn welcomed() -> Self {
+        let mut story = Self::begin();
+        story.open();
+        story.told(welcome(1));
+        story.sent.clear();
+        story
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Stream(Link::Connect { stream, address }) => {
+                    self.stream = stream;
+                    self.address = address;
+                }
+                Effect::Stream(Link::Send { message, .. }) => {
+                    self.sent
+                        .push(message.message.expect("agents say something"));
+                }
+                Effect::Publish { epoch, .. } => self.epoch = epoch,
+                _ => {}
+            }
+        }
+    }
+
+    fn happens(&mut self, event: Event) {
+        let effects = self.agent.handle(event, self.now);
+        self.perform(effects);
+    }
+
+    fn on_stream(&mut self, event: Happening) {
+        let stream = self.stream;
+        self.happens(Event::Stream { stream, event });
+    }
+
+    fn passes(&mut self, time: Duration) {
+        self.now += time;
+        self.happens(Event::Tick);
+    }
+
+    fn open(&mut self) {
+        self.passes(Duration::ZERO);
+        self.numbered = 0;
+        self.on_stream(Happening::Opened);
+    }
+
+    fn told(&mut self, message: Down) {
+        self.numbered += 1;
+        self.told_as(self.numbered, message);
+    }
+
+    fn told_as(&mut self, sequence: u64, message: Down) {
+        let message = Some(message);
+        self.on_stream(Happening::Received(wire::ToNode { sequence, message }));
+    }
+
+    fn adopted(&mut self) {
+        let epoch = self.epoch;
+        self.happens(Event::Adopted { epoch });
+    }
+
+    fn status(&self) -> Status {
+        self.agent.session().status()
+    }
+
+    /// The kinds of what was sent since the last look, one word each.
+    fn said(&mut self) -> String {
+        let kinds = self.sent.drain(..).map(|message| match message {
+            Up::Hello(_) => "hello".to_owned(),
+            Up::Inventory(inventory) => format!("inventory@{}", inventory.revision),
+            Up::Ack(ack) => format!("ack@{}", ack.revision),
+            Up::Nack(nack) => format!("nack@{}", nack.revision),
+            Up::Resync(resync) => format!("resync@{}", resync.have_revision),
+            Up::PortsUp(_) => "ports-up".to_owned(),
+            Up::Heartbeat(_) => "heartbeat".to_owned(),
+            other => format!("{other:?}"),
+        });
+        kinds.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn welcome(protocol_version: u32) -> Down {
+    Down::Welcome(wire::Welcome {
+        protocol_version,
+        timeout_ms: TIMEOUT.as_millis() as u32,
+        ..wire::Welcome::default()
+    })
+}
+
+fn delta(from: u64, to: u64) -> Down {
+    let global = Object::Global(Global {
+        nb_cfg: to as i64,
+        ..Global::default()
+    });
+    Down::Delta(wire::Delta {
+        from_revision: from,
+        to_revision: to,
+        complete: true,
+        upserts: vec![encode_object(&global)],
+        ..wire::Delta::default()
+    })
+}
+
+#[test]
+fn a_stream_begins_with_hello_and_what_the_node_holds() {
+    let mut story = Story::begin();
+    story.open();
+    assert_eq!(story.said(), "hello inventory@0 ports-up");
+    assert_eq!(story.status(), Status::Connecting);
+    story.told(welcome(1));
+    assert_eq!(story.status(), Status::Connected);
+}
+
+#[test]
+fn a_revision_is_acknowledged_once_the_workers_have_adopted_it() {
+    let mut story = Story::welcomed();
+    story.told(delta(0, 5));
+    assert_eq!(story.said(), "");
+    assert_eq!(story.agent.revision_in_force(), 0);
+    story.adopted();
+    assert_eq!(story.said(), "ack@5");
+    assert_eq!(story.agent.revision_in_force(), 5);
+}
+
+#[test]
+fn a_step_that_comes_again_is_acknowledged_again_and_not_applied() {
+    let mut story = Story::welcomed();
+    story.told(delta(0, 5));
+    story.told(delta(0, 5));
+    assert_eq!(story.said(), "", "it is not in force yet");
+    story.adopted();
+    assert_eq!(story.said(), "ack@5");
+    let epoch = story.epoch;
+    story.told(delta(0, 5));
+    assert_eq!(story.said(), "ack@5");
+    assert_eq!(story.epoch, epoch, "nothing was published");
+}
+
+#[test]
+fn a_step_from_elsewhere_makes_the_node_say_anew_what_it_holds() {
+    let mut story = Story::welcomed();
+    story.told(delta(0, 5));
+    story.adopted();
+    story.said();
+    story.told(delta(7, 8));
+    assert_eq!(story.said(), "resync@5 inventory@5 ports-up");
+    assert_eq!(story.status(), Status::Connected);
+}
+
+#[test]
+fn a_step_that_makes_no_tables_is_refused_whole() {
+    let mut story = Story::welcomed();
+    let Down::Delta(mut bad) = delta(0, 5) else {
+        unreachable!()
+    };
+    bad.upserts.push(wire::Object {
+        version: 1,
+        object: Some(wire::object::Object::Fdb(wire::Fdb::default())),
+    });
+    story.told(Down::Delta(bad));
+    story.adopted();
+    assert_eq!(story.said(), "nack@5");
+    assert_eq!(story.agent.objects().count(), 0);
+}
+
+#[test]
+fn a_repeated_message_is_skipped_and_a_lost_one_ends_the_stream() {
+    let mut story = Story::welcomed();
+    story.told(delta(0, 5));
+    story.told_as(2, delta(5, 6));
+    assert_eq!(story.agent.objects().revision(), 5);
+    let stream = story.stream;
+    story.told_as(4, delta(5, 6));
+    assert_eq!(story.status(), Status::Connecting);
+    story.passes(2 * BACK_OFF_MIN);
+    assert_eq!(story.stream, stream + 1);
+}
+
+#[test]
+fn northd_is_lost_when_it_is_silent_for_the_timeout_and_not_before() {
+    let mut story = Story::welcomed();
+    for _ in 0..10 {
+        story.passes(TIMEOUT - Duration::from_millis(1));
+        story.told(Down::Heartbeat(wire::Heartbeat::default()));
+    }
+    assert_eq!(story.status(), Status::Connected);
+    assert!(story.said().starts_with("heartbeat"));
+    story.passes(TIMEOUT);
+    assert_eq!(story.status(), Status::Connecting);
+    assert!(story.agent.session().last_error().contains("silent for 3s"));
+}
+
+#[test]
+fn addresses_are_tried_in_turn_with_growing_pauses() {
+    let mut story = Story::begin();
+    let mut tried = Vec::new();
+    let mut pause = BACK_OFF_MIN;
+    for _ in 0..10 {
+        story.passes(pause + pause / 4);
+        tried.push(story.address.clone());
+        story.on_stream(Happening::Closed("connection refused".to_owned()));
+        pause = story.agent.session().deadline() - story.now;
+        assert!(pause <= BACK_OFF_MAX + BACK_OFF_MAX / 4, "{pause:?}");
+    }
+    assert!(pause >= BACK_OFF_MAX);
+    assert_eq!(tried[..4], ["first:1", "second:2", "first:1", "second:2"]);
+}
+
+#[test]
+fn an_attempt_that_leads_nowhere_is_given_up() {
+    let mut story = Story::begin();
+    story.passes(Duration::ZERO);
+    let stream = story.stream;
+    story.passes(CONNECT_TIMEOUT);
+    story.passes(2 * BACK_OFF_MIN);
+    assert_eq!(story.stream, stream + 1);
+    story.on_stream(Happening::Opened);
+    story.passes(WELCOME_TIMEOUT);
+    assert!(
+        story
+            .agent
+            .session()
+            .last_error()
+            .contains("did not answer Hello")
+    );
+}
+
+#[test]
+fn who_is_refused_asks_again_after_a_long_pause() {
+    let mut story = Story::begin();
+    story.open();
+    let reason = "another node has that name".to_owned();
+    story.told(Down::Refused(wire::Refused {
+        reason: reason.clone(),
+    }));
+    assert_eq!(story.status(), Status::Refused(reason));
+    let stream = story.stream;
+    story.passes(REFUSED_PAUSE - Duration::from_millis(1));
+    assert_eq!(story.stream, stream);
+    story.passes(Duration::from_millis(1));
+    assert_eq!(story.stream, stream + 1);
+}
+
+#[test]
+fn a_version_that_the_node_does_not_speak_is_refused_by_name() {
+    for version in [0, 2, u32::MAX] {
+        let mut story = Story::begin();
+        story.open();
+        story.told(welcome(version));
+        let Status::Refused(reason) = story.status() else {
+            panic!("version {version} was taken");
+        };
+        assert!(reason.contains(&format!("version {version}")), "{reason}");
+    }
+}
+
+#[test]
+fn what_a_newer_northd_says_is_skipped() {
+    let mut story = Story::welcomed();
+    story.numbered += 1;
+    let unknown = wire::ToNode {
+        sequence: story.numbered,
+        message: None,
+    };
+    story.on_stream(Happening::Received(unknown));
+    let Down::Delta(mut newer) = delta(0, 5) else {
+        unreachable!()
+    };
+    newer.upserts.push(wire::Object {
+        version: 9,
+        object: None,
+    });
+    story.told(Down::Delta(newer));
+    story.adopted();
+    assert_eq!(story.said(), "ack@5");
+    assert_eq!(story.agent.objects().count(), 1);
+}
+
+#[test]
+fn events_of_an_earlier_stream_are_ignored() {
+    let mut story = Story::welcomed();
+    let earlier = story.stream - 1;
+    let event = Happening::Closed("too late".to_owned());
+    story.happens(Event::Stream {
+        stream: earlier,
+        event,
+    });
+    assert_eq!(story.status(), Status::Connected);
+}
