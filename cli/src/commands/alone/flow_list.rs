@@ -10,9 +10,6 @@ use crate::options::Settings;
 use crate::output::TableFormat;
 use crate::program::block_on;
 
-/// Actions stand in a column after matches of at most so many characters, and right behind longer ones.
-const MAX_MATCH_WIDTH: usize = 60;
-
 pub(super) fn flow_list(settings: &Settings, call: &Call) -> Result<String, Failure> {
     let datapath = call.arguments().first().cloned().unwrap_or_default();
     let reply = block_on(async {
@@ -58,11 +55,12 @@ fn datapath_text(datapath: &DatapathFlows) -> String {
 }
 
 fn entries_text(table: &FlowTable) -> String {
-    let widths = table
+    let width = table
         .entries
         .iter()
-        .map(|entry| entry.matches.chars().count());
-    let width = widths.max().unwrap_or(0).min(MAX_MATCH_WIDTH);
+        .map(|entry| entry.matches.chars().count())
+        .max();
+    let width = width.unwrap_or(0);
     table
         .entries
         .iter()
