@@ -33,9 +33,11 @@ mod static_binding;
 mod static_route;
 mod switch;
 mod switch_port;
+mod warnings;
 
 pub use engine::{Compiled, Compiler};
 pub use features::{FEATURES, Feature};
 pub use output::{Output, RowWarning};
 pub use reader::Reader;
 pub(crate) use switch_port::{parent, requested_chassis};
+pub use warnings::warnings;

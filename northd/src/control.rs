@@ -361,11 +361,6 @@ impl Control {
         self.compiler.warnings().collect()
     }
 
-    /// The warnings on one row.
-    pub fn row_warnings(&self, table: &str, row: uuid::Uuid) -> Vec<RowWarning> {
-        self.compiler.row_warnings(table, row)
-    }
-
     /// The nodes, by name.
     pub fn node_statuses(&self) -> Vec<NodeStatus> {
         self.nodes.statuses(self.queue.database(), &self.sessions)

@@ -134,6 +134,7 @@ impl Northd {
             northbound.clone(),
             identity,
             Arc::clone(&metrics),
+            Arc::clone(&readiness),
             cancel.clone(),
         );
         let (driver, control) = started.map_err(StartError::Thread)?;

@@ -54,7 +54,10 @@ pub(crate) fn start(
     southbound: TcpListener,
     http: Option<TcpListener>,
 ) {
-    let insight = Arc::new(ControlInsight::new(parts.control.clone()));
+    let insight = Arc::new(ControlInsight::new(
+        parts.northbound.clone(),
+        parts.control.clone(),
+    ));
     let sessions = SouthboundService::new(parts.control.clone(), parts.cancel.clone());
     tasks.spawn(grpc::serve_northbound(northbound, parts.clone(), insight));
     tasks.spawn(grpc::serve_southbound(

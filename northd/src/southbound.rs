@@ -13,7 +13,6 @@ use std::sync::Arc;
 use pipeline::object::{Object, ObjectKey};
 use southbound_proto::southbound as wire;
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use crate::compile::RowWarning;
 use crate::control::{NodeStatus, StreamId};
@@ -52,12 +51,10 @@ pub(crate) struct Batch {
 /// What is asked of Control. Whoever asked may have gone before the answer.
 #[derive(Debug)]
 pub(crate) enum Question {
-    State(oneshot::Sender<State>),
-    /// The warnings on these rows (table, row) once this revision is compiled.
-    Warnings {
+    /// What there is to know once this revision is compiled.
+    State {
         revision: u64,
-        rows: Vec<(&'static str, Uuid)>,
-        answer: oneshot::Sender<Vec<RowWarning>>,
+        answer: oneshot::Sender<State>,
     },
 }
 
@@ -76,31 +73,11 @@ pub(crate) struct State {
 pub struct Stopping;
 
 impl Southbound {
-    /// What there is to know now.
-    pub(crate) async fn state(&self) -> Result<State, Stopping> {
-        self.ask(Question::State).await
-    }
-
-    /// The warnings on these rows, once this revision is compiled.
-    pub(crate) async fn warnings(
-        &self,
-        revision: u64,
-        rows: Vec<(&'static str, Uuid)>,
-    ) -> Result<Vec<RowWarning>, Stopping> {
-        self.ask(|answer| Question::Warnings {
-            revision,
-            rows,
-            answer,
-        })
-        .await
-    }
-
-    async fn ask<T>(
-        &self,
-        question: impl FnOnce(oneshot::Sender<T>) -> Question,
-    ) -> Result<T, Stopping> {
+    /// What there is to know once this revision is compiled.
+    pub(crate) async fn state(&self, revision: u64) -> Result<State, Stopping> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.events.send(Event::Asked(question(answer))).await;
+        let question = Question::State { revision, answer };
+        let asked = self.events.send(Event::Asked(question)).await;
         asked.map_err(|_| Stopping)?;
         answered.await.map_err(|_| Stopping)
     }

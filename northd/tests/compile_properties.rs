@@ -5,9 +5,9 @@ mod harness;
 use std::collections::BTreeMap;
 
 use harness::World;
-use harness::actions::{act, actions};
+use harness::actions::{act, actions, transact};
 use model::{Changes, Database, nb, sb};
-use northd::compile::Compiler;
+use northd::compile::{Compiler, warnings};
 use pipeline::Tables;
 use pipeline::object::Object;
 use proptest::prelude::*;
@@ -30,6 +30,28 @@ proptest! {
             prop_assert_eq!(world.control.objects(), scratch.objects());
             let warnings: Vec<_> = scratch.warnings().collect();
             prop_assert_eq!(world.control.warnings(), warnings);
+        }
+    }
+
+    /// Input: any transactions. Output: what a transaction is answered with is what the compiler says of its
+    /// rows afterwards.
+    #[test]
+    fn commits_are_answered_with_the_compilers_warnings(actions in actions(ACTIONS_MAX)) {
+        let mut world = World::new();
+        for action in actions {
+            let before = world.database.clone();
+            let committed = transact(&before, action);
+            let changes = committed.changes_since(&before);
+            let answered = warnings(&committed, &changes);
+            world.database = committed;
+            world.settle();
+            let rows: Vec<_> = changes.tables.values().flatten().map(|row| row.uuid).collect();
+            let compiled = world.control.warnings().into_iter();
+            let mut compiled: Vec<_> = compiled.filter(|one| rows.contains(&one.row)).collect();
+            let mut answered = answered;
+            compiled.sort();
+            answered.sort();
+            prop_assert_eq!(answered, compiled);
         }
     }
 

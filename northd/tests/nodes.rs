@@ -9,6 +9,9 @@ use harness::{Node, World, bump, port, switch};
 use model::{Datum, Operation};
 use northd::control::{NODE_TIMEOUT, Output, START_GRACE};
 use pipeline::object::ObjectKey;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use prost::Message;
 use southbound_proto::southbound as wire;
 use wire::from_node::Message as Up;
 
@@ -433,4 +436,100 @@ fn a_node_that_speaks_out_of_turn_or_loses_messages_loses_its_stream() {
     story.world.receive(stream, heartbeat(1));
     let expected = Output::Close(stream, "the node spoke before Hello".into());
     assert_eq!(story.world.outputs, [expected]);
+}
+
+/// Input: the bytes of all kinds of messages, some of them changed. Output: no panic, and whatever a broken
+/// node says, northd still serves the others.
+#[test]
+fn ten_thousand_mutated_messages_do_no_harm() {
+    let mutation = (any::<prop::sample::Index>(), any::<u8>());
+    let mutations = prop::collection::vec((0..8usize, prop::collection::vec(mutation, 0..4)), 20);
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: MUTATED_MESSAGES / 20,
+        ..ProptestConfig::default()
+    });
+    let outcome = runner.run(&mutations, |mutations| {
+        let mut story = Story::begin(&["good"]);
+        let mut bad = Node::new("bad");
+        let mut stream = story.world.open();
+        let mut opening = bad.opening().into_iter();
+        opening
+            .by_ref()
+            .for_each(|message| story.world.receive(stream, message));
+        for (kind, mutations) in mutations {
+            let message = bad.message(any_message(kind));
+            let mut bytes = message.encode_to_vec();
+            for (at, value) in mutations {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            if let Ok(message) = wire::FromNode::decode(bytes.as_slice()) {
+                story.world.receive(stream, message);
+            }
+            let closed = Output::Close(stream, String::new());
+            let is_end =
+                |output: &Output| std::mem::discriminant(output) == std::mem::discriminant(&closed);
+            if story.world.outputs.iter().any(is_end) {
+                story.world.closed(stream);
+                stream = story.world.open();
+                bad.opening()
+                    .into_iter()
+                    .for_each(|hello| story.world.receive(stream, hello));
+            }
+            story.world.outputs.retain(|output| !is_end(output));
+        }
+        story.exchange();
+        prop_assert_eq!(story.claim("good", "b", true), "");
+        story.check_node("good");
+        Ok(())
+    });
+    outcome.expect("northd goes on");
+}
+
+/// How many damaged messages northd is sent.
+const MUTATED_MESSAGES: u32 = 10_000;
+
+/// A message of each kind that a node may send after Hello.
+fn any_message(kind: usize) -> Up {
+    let port = "a".to_owned();
+    match kind {
+        0 => Up::Claim(wire::Claim {
+            port,
+            fresh: true,
+            request: 1,
+        }),
+        1 => Up::Release(wire::Release { port, request: 2 }),
+        2 => Up::PortsUp(wire::PortsUp { ports: vec![port] }),
+        3 => Up::Ack(wire::Ack { revision: 4 }),
+        4 => Up::Nack(wire::Nack {
+            revision: 4,
+            reason: port,
+        }),
+        5 => Up::Resync(wire::Resync { have_revision: 4 }),
+        6 => Up::Inventory(wire::Inventory {
+            objects: vec![wire::ObjectVersion {
+                key: Some(wire::ObjectKey {
+                    key: Some(wire::object_key::Key::Datapath(1)),
+                }),
+                version: 7,
+            }],
+            complete: true,
+            revision: 4,
+        }),
+        _ => Up::Learned(wire::Learned {
+            neighbors: vec![wire::LearnedNeighbor {
+                datapath: 1,
+                port: 1,
+                ip: vec![10, 0, 0, 1].into(),
+                mac: vec![2, 0, 0, 0, 0, 1].into(),
+                expired: false,
+            }],
+            stations: vec![wire::LearnedStation {
+                datapath: 1,
+                port: 1,
+                mac: vec![2, 0, 0, 0, 0, 1].into(),
+                expired: false,
+            }],
+        }),
+    }
 }

@@ -81,25 +81,10 @@ impl Compiler {
         self.warned.iter().flat_map(|unit| self.warnings_of(*unit))
     }
 
-    /// The warnings on one row.
-    pub fn row_warnings(&self, table: &str, row: Uuid) -> Vec<RowWarning> {
-        let features = FEATURES.iter().enumerate();
-        let units = features.filter(|(_, feature)| feature.table == table);
-        let units = units.map(|(position, _)| (position, row));
-        units.flat_map(|unit| self.warnings_of(unit)).collect()
-    }
-
-    fn warnings_of(&self, unit: UnitId) -> impl Iterator<Item = RowWarning> + '_ {
+    fn warnings_of(&self, unit: UnitId) -> Vec<RowWarning> {
         let output = self.units.get(&unit).map(|unit| &unit.output);
-        output.into_iter().flat_map(move |output| {
-            output.warnings.iter().map(move |warning| RowWarning {
-                table: FEATURES[unit.0].table,
-                row: unit.1,
-                name: output.name.clone(),
-                column: warning.column,
-                message: warning.message.clone(),
-            })
-        })
+        let warnings = output.map(|output| output.row_warnings(FEATURES[unit.0].table, unit.1));
+        warnings.unwrap_or_default()
     }
 
     /// The units that have to run after these changes.
@@ -139,7 +124,7 @@ impl Compiler {
         let feature = &FEATURES[position];
         let mut next = Unit::default();
         if database.row(feature.table, row).is_some() {
-            let mut reader = Reader::new(database, &self.index);
+            let mut reader = Reader::new(database, Some(&self.index));
             (feature.compile)(&mut reader, row, &mut next.output);
             next.reads = reader.into_reads();
         }

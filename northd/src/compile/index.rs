@@ -1,10 +1,11 @@
 //! Looking rows up by what other rows say of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use model::operation::RowChange;
 use model::table::Row;
-use model::{Datum, Table, nb, sb};
+use model::{Database, Datum, Table, nb, sb};
 use uuid::Uuid;
 
 /// A question to the index; the answer is a set of rows of one table.
@@ -26,6 +27,68 @@ pub(super) enum Lookup {
     PortBinding(Uuid),
     /// The `Port_Binding` with these tunnel keys.
     PortAt(i64, i64),
+}
+
+impl Lookup {
+    /// The answer out of the database alone, in the order of the UUIDs.
+    pub(super) fn search(&self, database: &Database) -> Vec<Uuid> {
+        let find = |table: &str, columns: &[&str], values: Vec<Datum>| {
+            let row = database.find(table, columns, values);
+            row.map(|row| row.uuid).into_iter().collect()
+        };
+        match self {
+            Self::SwitchPort(name) => {
+                let name = vec![Datum::scalar(name.clone())];
+                find(nb::LogicalSwitchPort::NAME, &["name"], name)
+            }
+            Self::RouterPort(name) => {
+                let name = vec![Datum::scalar(name.clone())];
+                find(nb::LogicalRouterPort::NAME, &["name"], name)
+            }
+            Self::SwitchOf(row) => owners(
+                database,
+                nb::LogicalSwitch::NAME,
+                nb::LogicalSwitchPort::NAME,
+                *row,
+            ),
+            Self::RouterOf(row) => {
+                let parts = [
+                    nb::LogicalRouterPort::NAME,
+                    nb::LogicalRouterStaticRoute::NAME,
+                ];
+                let owners =
+                    parts.map(|part| owners(database, nb::LogicalRouter::NAME, part, *row));
+                owners.concat()
+            }
+            Self::JoinedTo(_) => {
+                let answers =
+                    |row: &&Arc<Row>| keys(nb::LogicalSwitchPort::NAME, Some(row)).contains(self);
+                let rows = database.rows(nb::LogicalSwitchPort::NAME).filter(answers);
+                rows.map(|row| row.uuid).collect()
+            }
+            Self::DatapathBinding(row) => find(
+                sb::DatapathBinding::NAME,
+                &["nb_uuid"],
+                vec![Datum::scalar(*row)],
+            ),
+            Self::PortBinding(row) => find(
+                sb::PortBinding::NAME,
+                &["nb_uuid"],
+                vec![Datum::scalar(*row)],
+            ),
+            Self::PortAt(datapath, key) => {
+                let place = vec![Datum::scalar(*datapath), Datum::scalar(*key)];
+                find(sb::PortBinding::NAME, &["datapath", "tunnel_key"], place)
+            }
+        }
+    }
+}
+
+/// The rows of `table` that refer to a row of `part`.
+fn owners(database: &Database, table: &str, part: &str, row: Uuid) -> Vec<Uuid> {
+    let referrers = database.referrers(part, row);
+    let owners = referrers.filter(|(schema, ..)| schema.name == table);
+    owners.map(|(_, _, owner)| owner).collect()
 }
 
 /// The answers to all lookups, kept up to date change by change.

@@ -54,6 +54,18 @@ impl Output {
         self.reports.push(Report { column, value });
     }
 
+    /// The warnings, with the row that they are about.
+    pub(super) fn row_warnings(&self, table: &'static str, row: Uuid) -> Vec<RowWarning> {
+        let warnings = self.warnings.iter().map(|warning| RowWarning {
+            table,
+            row,
+            name: self.name.clone(),
+            column: warning.column,
+            message: warning.message.clone(),
+        });
+        warnings.collect()
+    }
+
     /// The value, or a warning that says why there is none.
     pub(super) fn checked<T>(
         &mut self,

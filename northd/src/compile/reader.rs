@@ -23,12 +23,13 @@ pub(super) enum Read {
 /// A unit's view of the database.
 pub struct Reader<'a> {
     database: &'a Database,
-    index: &'a Index,
+    /// `None` asks the database itself, which is slower for some lookups and needs no preparation.
+    index: Option<&'a Index>,
     reads: HashSet<Read>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(database: &'a Database, index: &'a Index) -> Self {
+    pub(super) fn new(database: &'a Database, index: Option<&'a Index>) -> Self {
         Self {
             database,
             index,
@@ -58,16 +59,19 @@ impl<'a> Reader<'a> {
         row.get(T::SCHEMA, column).and_then(C::from_datum)
     }
 
-    /// The rows that answer a lookup.
-    pub(super) fn lookup(&mut self, lookup: Lookup) -> impl Iterator<Item = Uuid> + use<'a> {
-        let rows = self.index.get(&lookup);
+    /// The rows that answer a lookup, in the order of their UUIDs.
+    pub(super) fn lookup(&mut self, lookup: Lookup) -> Vec<Uuid> {
+        let rows = match self.index {
+            Some(index) => index.get(&lookup).collect(),
+            None => lookup.search(self.database),
+        };
         self.reads.insert(Read::Lookup(lookup));
         rows
     }
 
     /// The row that answers a lookup; of several, the one with the least UUID.
     pub(super) fn find(&mut self, lookup: Lookup) -> Option<Uuid> {
-        self.lookup(lookup).next()
+        self.lookup(lookup).first().copied()
     }
 
     /// The tunnel key of a logical switch or router; `None` when none was free.

@@ -74,7 +74,7 @@ fn peer(
     if let Some(name) = port.peer.as_deref().filter(|name| !name.is_empty()) {
         return router_peer(reader, port, name, out);
     }
-    let joined: Vec<_> = reader.lookup(Lookup::JoinedTo(port.name.clone())).collect();
+    let joined = reader.lookup(Lookup::JoinedTo(port.name.clone()));
     if joined.len() > 1 {
         let message = format!("{} switch ports name it; one of them counts", joined.len());
         out.warn("name", message);

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use model::Changes;
+use model::{Changes, Database};
 use northbound_proto::northbound::{
     FlowListReply, FlowListRequest, StatusReply, StatusRequest, TraceReply, TraceRequest,
 };
@@ -29,5 +29,5 @@ pub trait Insight: Send + Sync + 'static {
     ) -> impl Future<Output = Result<StatusReply, Status>> + Send;
 
     /// What is not in force of the rows that a transaction wrote, a sentence each.
-    fn warnings(&self, changes: &Changes) -> impl Future<Output = Vec<String>> + Send;
+    fn warnings(&self, database: &Database, changes: &Changes) -> Vec<String>;
 }

@@ -64,7 +64,9 @@ impl<I: Insight> northbound_server::Northbound for NorthboundService<I> {
             Ok(committed) => CommitReply {
                 revision: committed.revision,
                 error: None,
-                warnings: self.insight.warnings(&committed.changes).await,
+                warnings: self
+                    .insight
+                    .warnings(&self.northbound.snapshot(), &committed.changes),
             },
             Err(CommitError::Refused(error)) => CommitReply {
                 revision: self.northbound.snapshot().revision(),

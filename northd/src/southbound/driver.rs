@@ -14,6 +14,7 @@ use super::{BATCHES_MAX, Batch, EVENTS_MAX, Event, Question, Southbound, State};
 use crate::control::{Control, Now, Output, StreamId};
 use crate::metrics::Metrics;
 use crate::northbound::{CommitError, Northbound};
+use crate::readiness::Readiness;
 use crate::session::Identity;
 
 /// The most events that are taken up before their outcome is committed.
@@ -24,6 +25,9 @@ const TURN_ROUNDS_MAX: usize = 16;
 
 /// The most questions that wait for a revision to be compiled; further ones are answered with what is there.
 const WAITING_MAX: usize = 1_024;
+
+/// The compiler's name among the parts that can be missing.
+const COMPILER: &str = "compiler";
 
 /// Control's thread.
 #[derive(Debug)]
@@ -37,8 +41,10 @@ impl Driver {
         northbound: Northbound,
         identity: Identity,
         metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
         cancel: CancellationToken,
     ) -> io::Result<(Self, Southbound)> {
+        readiness.missing(COMPILER, "the network is not yet compiled");
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -46,7 +52,8 @@ impl Driver {
         let thread = std::thread::Builder::new()
             .name("control".into())
             .spawn(move || {
-                runtime.block_on(Desk::new(northbound, identity, metrics).run(events, cancel));
+                let desk = Desk::new(northbound, identity, metrics, readiness);
+                runtime.block_on(desk.run(events, cancel));
             })?;
         Ok((Self { thread }, Southbound { events: sender }))
     }
@@ -68,10 +75,16 @@ struct Desk {
     streams: HashMap<StreamId, mpsc::Sender<Batch>>,
     waiting: Vec<Question>,
     metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
 }
 
 impl Desk {
-    fn new(northbound: Northbound, identity: Identity, metrics: Arc<Metrics>) -> Self {
+    fn new(
+        northbound: Northbound,
+        identity: Identity,
+        metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
+    ) -> Self {
         let revisions = northbound.subscribe();
         let database = Database::clone(&northbound.snapshot());
         Self {
@@ -81,6 +94,7 @@ impl Desk {
             streams: HashMap::new(),
             waiting: Vec::new(),
             metrics,
+            readiness,
         }
     }
 
@@ -130,10 +144,6 @@ impl Desk {
                 self.streams.remove(&stream);
                 self.control.closed(stream, now());
             }
-            Event::Asked(Question::State(answer)) => {
-                // Whoever asked may have gone.
-                let _ = answer.send(self.state());
-            }
             Event::Asked(question) => self.waiting.push(question),
         }
     }
@@ -147,6 +157,7 @@ impl Desk {
             self.answer_waiting();
             let operations = self.control.take_operations();
             if operations.is_empty() {
+                self.readiness.ready(COMPILER);
                 return;
             }
             match self.northbound.commit(Author::System, operations).await {
@@ -154,6 +165,7 @@ impl Desk {
                 Err(CommitError::Stopping) => return,
                 Err(error) => {
                     tracing::error!(%error, "northd could not write its state");
+                    self.readiness.missing(COMPILER, error.to_string());
                     self.control.commit_failed();
                     return;
                 }
@@ -194,15 +206,9 @@ impl Desk {
         let waiting = std::mem::take(&mut self.waiting);
         for question in waiting {
             match question {
-                Question::Warnings {
-                    revision,
-                    rows,
-                    answer,
-                } if revision <= compiled || is_full => {
-                    let rows = rows.into_iter();
-                    let warnings =
-                        rows.flat_map(|(table, row)| self.control.row_warnings(table, row));
-                    let _ = answer.send(warnings.collect());
+                Question::State { revision, answer } if revision <= compiled || is_full => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.state());
                 }
                 question => self.waiting.push(question),
             }

@@ -55,12 +55,21 @@ fn row<T: Table>(database: &Database, number: u8) -> Option<T> {
     rows.into_iter().nth(position)
 }
 
-/// Does one action. What the database refuses does not happen.
+/// Does one action, and lets northd follow.
 pub(crate) fn act(world: &mut World, action: Action) {
-    let operations = operations(&world.database, action).unwrap_or_default();
-    if let Ok((database, _)) = world.database.transact(&operations, Author::Client) {
+    let database = transact(&world.database, action);
+    if database.revision() != world.database.revision() {
         world.database = database;
         world.settle();
+    }
+}
+
+/// The database after an action. What it refuses does not happen.
+pub(crate) fn transact(database: &Database, action: Action) -> Database {
+    let operations = operations(database, action).unwrap_or_default();
+    match database.transact(&operations, Author::Client) {
+        Ok((database, _)) => database,
+        Err(_) => database.clone(),
     }
 }
 
