@@ -81,12 +81,12 @@ proptest! {
 
     #[test]
     fn a_verdict_that_is_not_voided_is_the_verdict(
-        objects in prop::collection::vec(random::object(), 10..60),
+        extra in prop::collection::vec(random::object(), 0..4),
         change in prop::collection::vec(random::change(), 1..4),
-        packets in prop::collection::vec((random::ingress(), random::flow()), 1..20),
+        packets in prop::collection::vec((random::ingress(), random::flow()), 40..80),
         home in random::home(),
     ) {
-        let before = Tables::new(home).apply(objects, []).unwrap();
+        let before = Tables::new(home).apply(random::working().into_iter().chain(extra), []).unwrap();
         let after = apply(&before, &change);
         for (ingress, flow) in packets {
             let old = process(&before, ingress.clone(), &flow, &mut Silent);
@@ -123,13 +123,13 @@ proptest! {
 
     #[test]
     fn packets_within_a_verdicts_limits_share_it(
-        objects in prop::collection::vec(random::object(), 10..60),
+        extra in prop::collection::vec(random::object(), 0..6),
         ingress in random::ingress(),
         flow in random::flow(),
         ttl: u8,
         length in 0_u32..2000,
     ) {
-        let tables = Tables::new(None).apply(objects, []).unwrap();
+        let tables = Tables::new(None).apply(random::working().into_iter().chain(extra), []).unwrap();
         let verdict = process(&tables, ingress.clone(), &flow, &mut Silent);
         let Some(limits) = verdict.reusable else { return Ok(()) };
         let mut other = flow;

@@ -215,3 +215,27 @@ fn packets_of_one_key_within_its_limits_get_the_remembered_verdict() {
     assert!(first.reusable.unwrap().admit(9, 1400));
     assert_eq!(sent(&tables, "a", &other).branches, first.branches);
 }
+
+#[test]
+fn what_was_learned_voids_the_verdicts_that_used_it_when_it_changes() {
+    let net = routed().neighbor("r-two", "10.0.2.77", Some("0a:00:00:00:02:77"), None);
+    let net = net.station("u", "0a:00:00:00:02:77");
+    let before = net.tables(Some("n1"));
+    let verdict = sent(&before, "a", &udp(TO_R, "10.0.1.1", "10.0.2.77"));
+    assert!(verdict.reusable.is_some());
+    assert_eq!(
+        verdict.used.len(),
+        2,
+        "the neighbour and its station stay alive: {verdict:?}"
+    );
+    for key in net.objects.keys() {
+        if matches!(key, ObjectKey::Neighbor(..) | ObjectKey::Fdb(..)) {
+            let after = before.apply([], [key.clone()]).unwrap();
+            assert_ne!(
+                after.generation_sum(&verdict.deps),
+                verdict.generation,
+                "{key:?}"
+            );
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub(super) fn mac() -> impl Strategy<Value = Mac> {
 }
 
 fn ipv4() -> impl Strategy<Value = Ipv4Addr> {
-    (0_u8..=2, 0_u8..=5).prop_map(|(net, host)| Ipv4Addr::new(10, 0, net, host))
+    (1_u8..=2, 0_u8..=5).prop_map(|(net, host)| Ipv4Addr::new(10, 0, net, host))
 }
 
 fn ipv6() -> impl Strategy<Value = Ipv6Addr> {
@@ -341,4 +341,107 @@ fn transport() -> impl Strategy<Value = Transport> {
                 discovery
             }),
     ]
+}
+
+/// A network that works, in the values that packets and changes are drawn from: two switches and the router
+/// between them, with interfaces on both nodes, a default route and what was learned.
+pub(super) fn working() -> Vec<Object> {
+    let key = |datapath| DatapathKey::new(datapath).unwrap();
+    let port = |port| PortKey::new(port).unwrap();
+    let at = |datapath, number| PortRef {
+        datapath: key(datapath),
+        port: port(number),
+    };
+    let mac = |last| Mac([0x0a, 0, 0, 0, 0, last]);
+    let station = |last: u8, net: u8| StationAddresses {
+        mac: mac(last),
+        ipv4: vec![Ipv4Addr::new(10, 0, net, last)],
+        ipv6: Vec::new(),
+    };
+    let switch_port = |at: PortRef, attachment, station, has_unknown, node: &str| {
+        Object::Port(Port {
+            at,
+            uuid: uuid::Uuid::nil(),
+            name: format!("p{}-{}", at.datapath, at.port),
+            enabled: true,
+            kind: PortKind::Switch(SwitchPort {
+                attachment,
+                addresses: vec![station],
+                has_unknown,
+                port_security: Vec::new(),
+                requested_chassis: None,
+                chassis: Some(node.into()),
+            }),
+        })
+    };
+    let router_port = |number, last: u8, net: u8| {
+        let address = Ipv4Addr::new(10, 0, net, last);
+        let prefix = ipnet::Ipv4Net::new(address, 24).unwrap();
+        let route = Route {
+            router: key(2),
+            key: RouteKey {
+                table: String::new(),
+                policy: RoutePolicy::Destination,
+                prefix: prefix.trunc().into(),
+                origin: RouteOrigin::Connected,
+                inport: None,
+            },
+            next_hops: vec![NextHop {
+                port: port(number),
+                gateway: None,
+                source: address.into(),
+            }],
+        };
+        let port = Port {
+            at: at(2, number),
+            uuid: uuid::Uuid::nil(),
+            name: format!("p2-{number}"),
+            enabled: true,
+            kind: PortKind::Router(RouterPort {
+                mac: mac(last),
+                ipv4: vec![prefix],
+                ipv6: Vec::new(),
+                peer: Some(at(number * 2 - 1, 1)),
+                gateway_mtu: None,
+                route_table: String::new(),
+            }),
+        };
+        [Object::Port(port), Object::Route(route)]
+    };
+    let joined = |number| Attachment::Router(Some(at(2, number)));
+    let learned = |last: u8| {
+        Object::Neighbor(Neighbor {
+            port: at(2, 2),
+            ip: Ipv4Addr::new(10, 0, 2, last).into(),
+            fixed: None,
+            learned: Some(mac(6)),
+        })
+    };
+    let node = |name: &str| {
+        Object::Chassis(Chassis {
+            name: name.into(),
+            encap_ip: Ipv4Addr::LOCALHOST.into(),
+            encap_port: 6081,
+        })
+    };
+    let mut objects = vec![node("n1"), node("n2")];
+    objects.extend((1..=3).map(|datapath| row((key(datapath), true, true))));
+    objects.extend(router_port(1, 5, 1));
+    objects.extend(router_port(2, 5, 2));
+    objects.extend([
+        switch_port(at(1, 1), joined(1), station(5, 1), false, "n1"),
+        switch_port(at(1, 2), Attachment::Vif, station(1, 1), false, "n1"),
+        switch_port(at(1, 3), Attachment::Vif, station(2, 1), false, "n2"),
+        switch_port(at(3, 1), joined(2), station(5, 2), false, "n1"),
+        switch_port(at(3, 2), Attachment::Vif, station(3, 2), false, "n1"),
+        switch_port(at(3, 3), Attachment::Vif, station(4, 2), true, "n2"),
+        learned(0),
+        learned(1),
+        Object::Fdb(FdbEntry {
+            switch: key(3),
+            mac: mac(6),
+            port: port(3),
+        }),
+    ]);
+    objects
 }
