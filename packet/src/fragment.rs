@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::flow::ether_type;
 use crate::header::{IPV4_LENGTH, Ipv4, ipv4_fragment};
 use crate::{Flow, Layout, checksum};
 
@@ -30,6 +31,9 @@ pub fn fragment_ipv4(
     layout: Layout,
     mtu: u16,
 ) -> Result<Vec<Vec<u8>>, FragmentError> {
+    if flow.eth_type != ether_type::IPV4 {
+        return Err(FragmentError::NotIpv4);
+    }
     let (link, packet) = frame
         .split_at_checked(usize::from(layout.network))
         .ok_or(FragmentError::NotIpv4)?;

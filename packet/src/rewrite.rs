@@ -55,12 +55,13 @@ pub fn pop_vlan(frame: &mut [u8]) -> bool {
 /// Lowers the TTL or hop limit by `hops`, and adjusts the IPv4 header checksum (RFC 1624). False, and
 /// nothing changed, if there is no IP header at `layout.network` or fewer than `hops` remain.
 pub fn decrement_ttl(frame: &mut [u8], layout: Layout, hops: u8) -> bool {
-    let Some(packet) = frame.get_mut(usize::from(layout.network)..) else {
+    let Some((link, packet)) = frame.split_at_mut_checked(usize::from(layout.network)) else {
         return false;
     };
-    match packet.first().map(|byte| byte >> 4) {
-        Some(4) => decrement_ipv4(packet, hops),
-        Some(6) => decrement_ipv6(packet, hops),
+    // The EtherType stands right before the network header, with or without a tag.
+    match link.last_chunk().map(|bytes| u16::from_be_bytes(*bytes)) {
+        Some(ether_type::IPV4) => decrement_ipv4(packet, hops),
+        Some(ether_type::IPV6) => decrement_ipv6(packet, hops),
         _ => None,
     }
     .is_some()

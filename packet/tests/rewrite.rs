@@ -64,6 +64,8 @@ fn hops_are_counted_down_to_zero_and_no_further() {
         transport: 0,
     };
     assert!(!decrement_ttl(&mut frame(0x0806, "0001"), arp, 1));
+    let like_ipv4 = "4500 0014 1234 4000 03 11 0000 0a000001 0a000002";
+    assert!(!decrement_ttl(&mut frame(0x0806, like_ipv4), arp, 1));
     assert!(!decrement_ttl(&mut [], arp, 1));
 }
 
@@ -148,6 +150,8 @@ fn what_must_not_or_cannot_be_cut_is_refused() {
     let long = packet(0, &[], &[0; 100], 64);
     let forbidden = packet(0x4000, &[], &[0; 100], 64);
     let arp = frame(0x0806, &"00".repeat(28));
+    let mut like_ipv4 = long.clone();
+    like_ipv4[13] = 6;
     let cases = [
         (&long, 120, Ok(1)),
         (&long, 119, Ok(2)),
@@ -155,6 +159,8 @@ fn what_must_not_or_cannot_be_cut_is_refused() {
         (&forbidden, 119, Err(FragmentError::DontFragment)),
         (&long, 67, Err(FragmentError::MtuTooSmall(67))),
         (&arp, 119, Err(FragmentError::NotIpv4)),
+        // ARP for other hardware, whose bytes happen to look like an IPv4 header.
+        (&like_ipv4, 576, Err(FragmentError::NotIpv4)),
     ];
     for (bytes, mtu, expected) in cases {
         let (flow, layout) = parse(bytes).unwrap();
