@@ -97,7 +97,7 @@ impl Northd {
         Self::start_on(config, store.expect("opening a store does not panic")?).await
     }
 
-    /// Starts northd on this store.
+    /// Starts northd on this store. It is ready when this returns: what is stored is compiled.
     pub async fn start_on(config: Config, store: impl Store) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::default());
@@ -137,7 +137,7 @@ impl Northd {
             Arc::clone(&readiness),
             cancel.clone(),
         );
-        let (driver, control) = started.map_err(StartError::Thread)?;
+        let (mut driver, control) = started.map_err(StartError::Thread)?;
         let mut tasks = JoinSet::new();
         let parts = servers::Parts {
             northbound: northbound.clone(),
@@ -153,6 +153,7 @@ impl Northd {
             southbound_listener,
             http_listener,
         );
+        driver.compiled().await;
         Ok(Self {
             northbound,
             addresses,

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use model::{Author, Database};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{BATCHES_MAX, Batch, EVENTS_MAX, Event, Question, Southbound, State};
@@ -33,6 +33,7 @@ const COMPILER: &str = "compiler";
 #[derive(Debug)]
 pub struct Driver {
     thread: JoinHandle<()>,
+    compiled: oneshot::Receiver<()>,
 }
 
 impl Driver {
@@ -46,6 +47,7 @@ impl Driver {
     ) -> io::Result<(Self, Southbound)> {
         readiness.missing(COMPILER, "the network is not yet compiled");
         let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let (is_compiled, compiled) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -53,9 +55,15 @@ impl Driver {
             .name("control".into())
             .spawn(move || {
                 let desk = Desk::new(northbound, identity, metrics, readiness);
-                runtime.block_on(desk.run(events, cancel));
+                runtime.block_on(desk.run(events, is_compiled, cancel));
             })?;
-        Ok((Self { thread }, Southbound { events: sender }))
+        Ok((Self { thread, compiled }, Southbound { events: sender }))
+    }
+
+    /// Waits until the network is compiled for the first time, or the thread has ended.
+    pub async fn compiled(&mut self) {
+        // A thread that ended compiles nothing any more, which `stop` and the readiness tell.
+        let _ = (&mut self.compiled).await;
     }
 
     /// Waits for the end of the thread, after it was cancelled.
@@ -98,7 +106,15 @@ impl Desk {
         }
     }
 
-    async fn run(mut self, mut events: mpsc::Receiver<Event>, cancel: CancellationToken) {
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        is_compiled: oneshot::Sender<()>,
+        cancel: CancellationToken,
+    ) {
+        self.settle().await;
+        // Whoever started this may have given up.
+        let _ = is_compiled.send(());
         loop {
             self.settle().await;
             self.deliver();
