@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use southbound_proto::PROTOCOL_VERSION;
 use southbound_proto::convert::address_to_wire;
@@ -22,6 +22,10 @@ use crate::node::{self, Socket, SocketError};
 use crate::state::{State, StateError};
 use crate::{VERSION, http};
 
+/// How long the ports of an earlier life may take to come back before the start goes on without them.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often they are looked at.
+const RESTORE_POLL: Duration = Duration::from_millis(5);
 /// The most flows that a node remembers.
 const CONNECTIONS_MAX: u32 = 1 << 20;
 
@@ -122,7 +126,28 @@ impl Vswitch {
             _socket: socket,
         };
         vswitch.serve(listener, http, config, started);
+        vswitch.wait_restored().await;
         Ok(vswitch)
+    }
+
+    /// Waits, for a bounded time, until the ports of an earlier life carry packets again.
+    async fn wait_restored(&self) {
+        let restored = async {
+            while self
+                .control
+                .view()
+                .await
+                .is_some_and(|view| !view.is_restored)
+            {
+                tokio::time::sleep(RESTORE_POLL).await;
+            }
+        };
+        if tokio::time::timeout(RESTORE_TIMEOUT, restored)
+            .await
+            .is_err()
+        {
+            tracing::warn!("not all ports of the last run are back yet");
+        }
     }
 
     /// Where it is to be found.

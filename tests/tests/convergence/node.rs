@@ -151,8 +151,10 @@ impl Node {
                 Effect::Unplug { port, .. } => {
                     self.plugged.remove(&port);
                 }
-                Effect::DeleteInterface { attachment } => {
+                Effect::DeleteInterface { attachment, waiter } => {
                     self.disk.interfaces.remove(&attachment.port);
+                    let deleted = waiter.map(|waiter| Event::InterfaceDeleted { waiter });
+                    self.soon.extend(deleted.map(|event| (later, event)));
                 }
                 Effect::Answer { .. } => {}
             }

@@ -56,7 +56,7 @@ impl Ports {
             Err(refusal) => {
                 local.interface = Interface::Broken(refusal.message.clone());
                 if local.is_new {
-                    self.drop_local(port, &refusal, effects);
+                    self.drop_local(port, &refusal, None, effects);
                 }
             }
         }
@@ -100,7 +100,7 @@ impl Ports {
                 effects.push(Effect::SaveAttachments(self.attachments()));
                 None
             }
-            Err(refusal) if local.is_new => Some(self.drop_local(port, &refusal, effects)),
+            Err(refusal) if local.is_new => Some(self.drop_local(port, &refusal, None, effects)),
             Err(refusal) => {
                 tracing::warn!(port, error = %refusal, "an interface could not be configured");
                 local.setup = Setup::Failed {
@@ -181,7 +181,7 @@ impl Ports {
             local.refusal = Some(result.refusal.clone());
         }
         if local.is_new {
-            self.drop_local(&result.port, &refusal, effects);
+            self.drop_local(&result.port, &refusal, None, effects);
             return;
         }
         local.is_fresh = false;
@@ -215,7 +215,8 @@ impl Ports {
         }
         let drop_nested = |name: String| {
             let message = format!("port {name:?} is nested in another: attach that one");
-            self.drop_local(&name, &Refusal::new(RefusalKind::Invalid, message), effects)
+            let refusal = Refusal::new(RefusalKind::Invalid, message);
+            self.drop_local(&name, &refusal, None, effects)
         };
         nested.into_iter().map(drop_nested).collect()
     }
@@ -231,6 +232,12 @@ impl Ports {
     /// True when every port bound here is up or has failed to be.
     pub fn is_settled(&self) -> bool {
         !self.locals.values().any(Local::is_settling)
+    }
+
+    /// True while interfaces of an earlier life are being looked for.
+    pub fn is_restoring(&self) -> bool {
+        let mut old = self.locals.values().filter(|local| !local.is_new);
+        old.any(|local| local.interface == Interface::Opening)
     }
 
     /// The ports whose whole configuration is in force here, those nested in them included.

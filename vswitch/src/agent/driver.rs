@@ -22,8 +22,9 @@ use crate::state::State;
 
 /// Events and commands that wait for the agent, at most; who has more waits.
 const QUEUE_MAX: usize = 4_096;
-/// The least time between two saves of the objects: what changes meanwhile is saved once.
-const SAVE_INTERVAL: Duration = Duration::from_millis(200);
+/// The pause before saving the objects is tried again. Otherwise there is none: what changes during one save
+/// goes with the next.
+const SAVE_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often the namespaces of attached interfaces are looked for.
 const GONE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -68,6 +69,8 @@ pub struct View {
     pub last_error: String,
     /// The revision in force; 0 for none.
     pub revision: u64,
+    /// What an earlier life left is forwarded again, as far as it can be.
+    pub is_restored: bool,
     /// How many objects the node holds.
     pub objects: usize,
     /// What is attached and how it stands.
@@ -282,6 +285,7 @@ impl Driver {
             since: session.since(),
             last_error: session.last_error().to_owned(),
             revision: self.agent.revision_in_force(),
+            is_restored: self.agent.is_restored(),
             objects: self.agent.objects().count(),
             ports: self.agent.port_statuses(),
             tables: self.agent.objects().tables().clone(),
@@ -310,7 +314,9 @@ impl Driver {
                     plan,
                 } => self.interfaces.install(serial, attachment, at, plan),
                 Effect::Unplug { port, at } => self.interfaces.unplug(port, at),
-                Effect::DeleteInterface { attachment } => self.interfaces.delete(attachment),
+                Effect::DeleteInterface { attachment, waiter } => {
+                    self.interfaces.delete(attachment, waiter);
+                }
                 Effect::Answer { waiter, result } => {
                     if let Some(reply) = self.replies.remove(&waiter) {
                         // Who asked may have gone.
@@ -363,15 +369,12 @@ impl Driver {
         self.saving = Some(tokio::spawn(async move {
             let save = move || state.save_objects(&saved);
             let result = tokio::task::spawn_blocking(save).await;
-            tokio::time::sleep(SAVE_INTERVAL).await;
-            match result {
-                Ok(Ok(())) => true,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "the objects could not be saved; trying again");
-                    false
-                }
-                Err(_) => false,
+            if matches!(result, Ok(Ok(()))) {
+                return true;
             }
+            tracing::error!(?result, "the objects could not be saved; trying again");
+            tokio::time::sleep(SAVE_RETRY_PAUSE).await;
+            false
         }));
     }
 

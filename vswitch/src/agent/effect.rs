@@ -69,6 +69,11 @@ pub enum Event {
         /// Whether the interface is now plugged and as planned.
         result: Result<(), Refusal>,
     },
+    /// [`Effect::DeleteInterface`] was done.
+    InterfaceDeleted {
+        /// Who waited for it.
+        waiter: WaiterId,
+    },
     /// The interface of a port was destroyed by someone else.
     InterfaceGone {
         /// The port's name.
@@ -122,10 +127,12 @@ pub enum Effect {
         /// What the interface is to be.
         plan: InterfacePlan,
     },
-    /// Delete the interface.
+    /// Delete the interface, and say so if someone waits for that.
     DeleteInterface {
         /// The attachment.
         attachment: Attachment,
+        /// Who waits.
+        waiter: Option<WaiterId>,
     },
     /// Answer someone who waits.
     Answer {

@@ -10,7 +10,7 @@ use pipeline::object::PortRef;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Attachment, Event, OpenMode, Refusal, RefusalKind};
+use super::{Attachment, Event, OpenMode, Refusal, RefusalKind, WaiterId};
 use crate::attach::{self, InterfacePlan};
 use crate::datapath::DataPath;
 use crate::sys::tap::Queue;
@@ -88,14 +88,14 @@ impl Interfaces {
         });
     }
 
-    pub(super) fn delete(&mut self, attachment: Attachment) {
+    pub(super) fn delete(&mut self, attachment: Attachment, waiter: Option<WaiterId>) {
         self.after_last(attachment.port.clone(), move |shared| {
             shared.places().remove(&attachment.port);
             if let Err(error) = attach::delete(&attachment) {
                 let interface = attachment.interface;
                 tracing::warn!(interface, %error, "an interface could not be deleted");
             }
-            None
+            waiter.map(|waiter| Event::InterfaceDeleted { waiter })
         });
     }
 

@@ -131,6 +131,10 @@ impl Agent {
                 self.ports
                     .installed(&port, serial, result, now, &mut effects),
             ),
+            Event::InterfaceDeleted { waiter } => effects.push(Effect::Answer {
+                waiter,
+                result: Ok(None),
+            }),
             Event::InterfaceGone { port } => {
                 messages.extend(self.ports.interface_gone(&port, &mut effects));
             }
@@ -172,6 +176,11 @@ impl Agent {
     /// The revision in force in the data path; 0 for none.
     pub fn revision_in_force(&self) -> u64 {
         self.revision_in_force
+    }
+
+    /// True once what an earlier life left is forwarded again, as far as it can be.
+    pub fn is_restored(&self) -> bool {
+        self.adopted_epoch > 0 && !self.ports.is_restoring() && self.ports.is_settled()
     }
 
     /// The attachments whose interfaces are there, as far as is known.

@@ -218,9 +218,7 @@ impl Ports {
             return Vec::new();
         }
         let refusal = Refusal::new(RefusalKind::Cancelled, "the port was detached meanwhile");
-        let release = self.drop_local(port, &refusal, effects);
-        answer(waiter, Ok(None), effects);
-        vec![release]
+        vec![self.drop_local(port, &refusal, Some(waiter), effects)]
     }
 
     /// Stops to wait for a port; one that nobody waits for any more and never was up is taken back.
@@ -229,11 +227,13 @@ impl Ports {
         self.give_up(|other| other.id == waiter, |_| refusal.clone(), effects)
     }
 
-    /// Forgets a port with its interface; those who wait for it are refused.
+    /// Forgets a port with its interface; those who wait for it are refused. `waiter` is answered once the
+    /// interface is gone.
     pub(super) fn drop_local(
         &mut self,
         port: &str,
         refusal: &Refusal,
+        waiter: Option<WaiterId>,
         effects: &mut Vec<Effect>,
     ) -> Up {
         self.requests += 1;
@@ -242,12 +242,15 @@ impl Ports {
             for waiter in local.waiters.drain(..) {
                 answer(waiter.id, Err(refusal.clone()), effects);
             }
-            if !matches!(local.interface, Interface::Broken(_)) {
-                effects.push(Effect::DeleteInterface {
-                    attachment: local.attachment,
-                });
-            }
             effects.push(Effect::SaveAttachments(self.attachments()));
+            match (local.interface, waiter) {
+                (Interface::Broken(_), Some(waiter)) => answer(waiter, Ok(None), effects),
+                (Interface::Broken(_), None) => {}
+                (Interface::Opening | Interface::Open, waiter) => {
+                    let attachment = local.attachment;
+                    effects.push(Effect::DeleteInterface { attachment, waiter });
+                }
+            }
         }
         Up::Release(wire::Release {
             port: port.to_owned(),
@@ -278,7 +281,7 @@ impl Ports {
             }
         }
         let drop_one =
-            |(name, refusal): (String, Refusal)| self.drop_local(&name, &refusal, effects);
+            |(name, refusal): (String, Refusal)| self.drop_local(&name, &refusal, None, effects);
         dropped.into_iter().map(drop_one).collect()
     }
 }

@@ -140,3 +140,169 @@ fn containing(router: &RouterPort, address: IpAddr) -> Option<IpNet> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::object::{Datapath, DatapathKey, DatapathKind, Object, PortKey, PortRef};
+    use uuid::Uuid;
+
+    const SWITCH: u32 = 1;
+    const ROUTER: u32 = 2;
+    const OWN: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
+    fn at(datapath: u32, port: u32) -> PortRef {
+        PortRef {
+            datapath: DatapathKey::new(datapath).unwrap(),
+            port: PortKey::new(port).unwrap(),
+        }
+    }
+
+    fn port(at: PortRef, kind: PortKind) -> Port {
+        Port {
+            at,
+            uuid: Uuid::nil(),
+            name: format!("{}-{}", at.datapath, at.port),
+            enabled: true,
+            kind,
+        }
+    }
+
+    fn switch_port(attachment: Attachment, addresses: Vec<StationAddresses>) -> PortKind {
+        PortKind::Switch(SwitchPort {
+            attachment,
+            addresses,
+            has_unknown: false,
+            port_security: Vec::new(),
+            requested_chassis: None,
+            chassis: None,
+        })
+    }
+
+    fn station(mac: Mac, addresses: &[&str]) -> StationAddresses {
+        let mut station = StationAddresses {
+            mac,
+            ..StationAddresses::default()
+        };
+        for address in addresses {
+            match address.parse().unwrap() {
+                IpAddr::V4(address) => station.ipv4.push(address),
+                IpAddr::V6(address) => station.ipv6.push(address),
+            }
+        }
+        station
+    }
+
+    /// Input: the port's addresses and those of the router on its switch, if there is one. Output: the plan in
+    /// words.
+    fn check(stations: Vec<StationAddresses>, router: &[&str], is_bare: bool, expected: &str) {
+        let own = port(at(SWITCH, 1), switch_port(Attachment::Vif, stations));
+        let kind = DatapathKind::Switch {
+            vlan_passthru: false,
+        };
+        let datapath = Datapath {
+            key: at(SWITCH, 1).datapath,
+            uuid: Uuid::nil(),
+            name: String::new(),
+            kind,
+        };
+        let mut objects = vec![Object::Datapath(datapath), Object::Port(own.clone())];
+        if !router.is_empty() {
+            let networks: Vec<IpNet> = router.iter().map(|text| text.parse().unwrap()).collect();
+            let gateway = RouterPort {
+                mac: Mac([2, 0, 0, 0, 0, 0xff]),
+                ipv4: networks
+                    .iter()
+                    .filter_map(|network| as_ipv4(*network))
+                    .collect(),
+                ipv6: networks
+                    .iter()
+                    .filter_map(|network| as_ipv6(*network))
+                    .collect(),
+                peer: Some(at(SWITCH, 2)),
+                gateway_mtu: None,
+                route_table: String::new(),
+            };
+            let join = Attachment::Router(Some(at(ROUTER, 1)));
+            objects.push(Object::Port(port(
+                at(SWITCH, 2),
+                switch_port(join, Vec::new()),
+            )));
+            objects.push(Object::Port(port(at(ROUTER, 1), PortKind::Router(gateway))));
+        }
+        let tables = Tables::new(None).apply(objects, []).unwrap();
+        let plan = InterfacePlan::new(&tables, &own, is_bare, 1442);
+        let addresses = plan.addresses.iter().map(ToString::to_string);
+        let routes = plan.routes.iter().map(|route| match route {
+            DefaultRoute::Via(gateway) => format!("via {gateway}"),
+            DefaultRoute::OnLinkIpv4 => "on-link-4".to_owned(),
+            DefaultRoute::OnLinkIpv6 => "on-link-6".to_owned(),
+        });
+        let mac = plan.mac.map(|mac| mac.to_string());
+        let words: Vec<String> = mac.into_iter().chain(addresses).chain(routes).collect();
+        assert_eq!(words.join(" "), expected);
+        assert_eq!(plan.mtu, 1442);
+    }
+
+    fn as_ipv4(network: IpNet) -> Option<Ipv4Net> {
+        match network {
+            IpNet::V4(network) => Some(network),
+            IpNet::V6(_) => None,
+        }
+    }
+
+    fn as_ipv6(network: IpNet) -> Option<Ipv6Net> {
+        match network {
+            IpNet::V6(network) => Some(network),
+            IpNet::V4(_) => None,
+        }
+    }
+
+    #[test]
+    fn addresses_have_the_length_of_the_routers_network_and_its_address_as_gateway() {
+        check(
+            vec![station(OWN, &["10.0.0.5", "fd00::5"])],
+            &["10.0.0.1/24", "fd00::1/64"],
+            false,
+            "02:00:00:00:00:01 10.0.0.5/24 fd00::5/64 via 10.0.0.1 via fd00::1",
+        );
+    }
+
+    #[test]
+    fn without_a_router_all_stations_of_a_family_are_on_the_link() {
+        check(
+            vec![station(OWN, &["10.0.0.5", "fd00::5"])],
+            &[],
+            false,
+            "02:00:00:00:00:01 10.0.0.5/32 fd00::5/128 on-link-4 on-link-6",
+        );
+    }
+
+    #[test]
+    fn one_gateway_is_enough_for_a_family() {
+        check(
+            vec![station(OWN, &["192.0.2.7", "10.0.0.5", "10.0.0.6"])],
+            &["10.0.0.1/24"],
+            false,
+            "02:00:00:00:00:01 192.0.2.7/32 10.0.0.5/24 10.0.0.6/24 via 10.0.0.1",
+        );
+    }
+
+    #[test]
+    fn addresses_of_other_stations_behind_the_port_are_not_the_interfaces() {
+        let other = Mac([2, 0, 0, 0, 0, 2]);
+        check(
+            vec![station(OWN, &["10.0.0.5"]), station(other, &["10.0.0.6"])],
+            &["10.0.0.1/24"],
+            false,
+            "02:00:00:00:00:01 10.0.0.5/24 via 10.0.0.1",
+        );
+    }
+
+    #[test]
+    fn a_bare_interface_and_a_port_without_addresses_get_none() {
+        let stations = vec![station(OWN, &["10.0.0.5"])];
+        check(stations, &["10.0.0.1/24"], true, "02:00:00:00:00:01");
+        check(Vec::new(), &["10.0.0.1/24"], false, "");
+    }
+}
