@@ -200,6 +200,7 @@ impl Ports {
         effects: &mut Vec<Effect>,
     ) -> Vec<Up> {
         let mut nested = Vec::new();
+        let adopted_epoch = self.adopted_epoch;
         for (name, local) in &mut self.locals {
             if is_nested(tables, name) && local.is_new {
                 nested.push(name.clone());
@@ -212,6 +213,8 @@ impl Ports {
                 epoch,
             });
             local.bind(bound, effects);
+            // The workers may long have what the port needs: a localport is in the tables unbound.
+            local.bring_up(adopted_epoch, effects);
         }
         let drop_nested = |name: String| {
             let message = format!("port {name:?} is nested in another: attach that one");
