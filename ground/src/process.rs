@@ -23,6 +23,8 @@ pub struct Daemon {
     name: String,
     child: Child,
     log: PathBuf,
+    /// What stood in the log before the program started, in bytes.
+    log_start: usize,
 }
 
 impl Daemon {
@@ -38,13 +40,21 @@ impl Daemon {
             .append(true)
             .open(&log)
             .with_context(|| format!("cannot open {}", log.display()))?;
+        let log_start = output
+            .metadata()
+            .map_or(0, |metadata| metadata.len() as usize);
         let errors = output.try_clone().context("cannot share a log file")?;
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let child = namespace
             .spawn(command)
             .with_context(|| format!("cannot start {name}"))?;
         let name = name.to_owned();
-        Ok(Self { name, child, log })
+        Ok(Self {
+            name,
+            child,
+            log,
+            log_start,
+        })
     }
 
     /// Waits until a line of the log satisfies `accept`, and returns that line.
@@ -123,7 +133,7 @@ impl Daemon {
 
     fn lines(&self) -> Vec<String> {
         let bytes = fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&bytes)
+        String::from_utf8_lossy(bytes.get(self.log_start..).unwrap_or_default())
             .lines()
             .map(str::to_owned)
             .collect()

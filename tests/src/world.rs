@@ -114,14 +114,15 @@ impl World {
     /// How often a node dropped a packet for a reason.
     pub fn drops(&self, node: &str, reason: &str) -> Result<u64> {
         let listing = self.network.node_vsctl(node, &["node", "drops"])?;
-        let line = listing
-            .lines()
-            .find(|line| line.split_whitespace().next() == Some(reason));
-        let count = line.and_then(|line| line.split_whitespace().nth(1));
-        count.map_or(Ok(0), |count| {
+        let count = listing.lines().find_map(|line| {
+            let (count, name) = line.trim().split_once("  ")?;
+            (name.split(':').next() == Some(reason)).then_some(count)
+        });
+        let parse = |count: &str| {
             count
                 .parse()
                 .with_context(|| format!("{count:?} is no count"))
-        })
+        };
+        count.map_or(Ok(0), parse)
     }
 }

@@ -148,10 +148,13 @@ fn a_detached_port_is_down_and_its_interface_gone() {
         world.network.node_vsctl("a", &["detach", "blue-1"])?;
         wait_for_up(&world, "blue-1", "down")?;
         let pod = world.pod("blue-1")?;
-        let left = pod
-            .namespace
-            .run(|| nix::net::if_::if_nametoindex(pod.interface.as_str()));
-        assert!(left.is_err(), "the interface is gone");
+        let is_gone = || {
+            pod.namespace
+                .run(|| link::mtu(&pod.interface))
+                .is_err()
+                .then_some(())
+        };
+        wait_until("the interface is gone", RECOVERY, is_gone)?;
         world.must_not_reach("green-2", "10.0.1.11")
     });
 }

@@ -22,20 +22,12 @@ fn decoded(world: &World, fields: &[&str]) -> Result<String> {
     let node = world.network.node("a")?;
     let file = Path::new(sandbox::SCRATCH).join("underlay.pcap");
     let log = Path::new(sandbox::SCRATCH).join("underlay.log");
-    let mut command = Command::new("tcpdump");
+    let mut command = Command::new("dumpcap");
     command
-        .args([
-            "-U",
-            "-Z",
-            "root",
-            "-i",
-            UNDERLAY_INTERFACE,
-            "udp port 6081",
-            "-w",
-        ])
+        .args(["-i", UNDERLAY_INTERFACE, "-f", "udp port 6081", "-w"])
         .arg(&file);
-    let mut capture = Daemon::start("tcpdump", &node.namespace, &mut command, log)?;
-    capture.wait_for_line(PATIENCE, |line| line.contains("listening on"))?;
+    let mut capture = Daemon::start("dumpcap", &node.namespace, &mut command, log)?;
+    capture.wait_for_line(PATIENCE, |line| line.starts_with("File:"))?;
     world.must_reach("blue-1", "10.0.1.12")?;
     capture.terminate()?;
     let mut tshark = Command::new("tshark");
@@ -54,7 +46,7 @@ fn decoded(world: &World, fields: &[&str]) -> Result<String> {
 }
 
 fn tunnels_are_geneve_as_ovn_writes_it(underlay: Underlay, test: &str) -> Result<()> {
-    if !has_program(test, "tcpdump", "tcpdump") || !has_program(test, "tshark", "tshark") {
+    if !has_program(test, "tshark", "tshark") {
         return Ok(());
     }
     let world = World::example_on(underlay, 1)?;

@@ -1,5 +1,6 @@
 //! Who reaches whom: every pod sends to every other, by ping and TCP, over IPv4 and IPv6.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,7 +10,7 @@ use ground::probe;
 use crate::print;
 
 /// How long one kind of traffic may take to get through. The first packet waits for its next hop to be found.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Which kinds of traffic got through from one pod to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,17 +87,26 @@ fn row(from: &Pod, pods: &[Pod]) -> Result<Vec<Option<Passed>>> {
 }
 
 fn pair(from: &Pod, to: &Pod) -> Result<Passed> {
+    let family = |address: IpAddr| -> Result<(bool, bool)> {
+        let ping = from.namespace.run(|| probe::reaches(address, PATIENCE))?;
+        // Where no ping passes, TCP would only wait in vain.
+        let tcp =
+            ping && probe::tcp_exchange(&from.namespace, &to.namespace, address, PATIENCE).is_ok();
+        Ok((ping, tcp))
+    };
     let (v4, v6) = (to.v4()?, to.v6()?);
-    let ping = |address| from.namespace.run(|| probe::reaches(address, PATIENCE));
-    let tcp =
-        |address| probe::tcp_exchange(&from.namespace, &to.namespace, address, PATIENCE).is_ok();
-    let (ping_v4, ping_v6) = (ping(v4)?, ping(v6)?);
-    // Where no ping passes, TCP would only wait in vain.
-    Ok(Passed {
-        ping_v4,
-        ping_v6,
-        tcp_v4: ping_v4 && tcp(v4),
-        tcp_v6: ping_v6 && tcp(v6),
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| family(v6));
+        let (ping_v4, tcp_v4) = family(v4)?;
+        let (ping_v6, tcp_v6) = other
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(Passed {
+            ping_v4,
+            ping_v6,
+            tcp_v4,
+            tcp_v6,
+        })
     })
 }
 
