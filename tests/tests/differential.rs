@@ -27,7 +27,7 @@ struct Wart {
     applies: fn(&Case) -> bool,
 }
 
-const WARTS: [Wart; 4] = [
+const WARTS: [Wart; 7] = [
     Wart {
         reason: "ovn-trace lets frames that are neither IP nor ARP pass port security with addresses; OVN's nodes drop \
                  whatever no row allows",
@@ -41,6 +41,25 @@ const WARTS: [Wart; 4] = [
             case.microflow.contains("arp.op")
                 && case.sender_rows.contains("fd00")
                 && !case.sender_rows.contains('.')
+        },
+    },
+    Wart {
+        reason: "OVN lets neighbour solicitations claim any MAC address, which its own source calls a stopgap",
+        applies: |case| {
+            case.microflow.contains("nd_ns") && case.we_drop_for("port-security-neighbor")
+        },
+    },
+    Wart {
+        reason: "in a loop of routers ovn-trace counts the TTL down; here the bound on datapaths comes first",
+        applies: |case| case.we_drop_for("recirculation-limit"),
+    },
+    Wart {
+        reason: "ovn-trace floods a router's own solicitation; in OVN as here the switch answers it",
+        applies: |case| {
+            let is_solicitation = |outcome: &Outcome| outcome.made_by == "nd_ns";
+            case.our_trace.contains("nd_na {")
+                && case.ours.is_empty()
+                && case.theirs.iter().all(is_solicitation)
         },
     },
     Wart {

@@ -343,7 +343,7 @@ impl Totals {
                 for (name, number) in names.iter().zip(numbers) {
                     match name.as_str() {
                         "received" => received += number,
-                        "output" | "answered" | "dropped" | "held" => ended += number,
+                        "sent" | "answered" | "dropped" | "held" => ended += number,
                         _ => {}
                     }
                 }
