@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use ground::frames::Frames;
 use ground::network::{UNDERLAY_INTERFACE, Underlay};
-use ground::process::Daemon;
+use ground::process::{Daemon, wait_until};
 use ground::{link, sandbox};
 use tests::craft::{self, Icmp, Udp};
 use tests::skip::has_program;
@@ -29,6 +29,13 @@ fn decoded(world: &World, fields: &[&str]) -> Result<String> {
     let mut capture = Daemon::start("dumpcap", &node.namespace, &mut command, log)?;
     capture.wait_for_line(PATIENCE, |line| line.starts_with("File:"))?;
     world.must_reach("blue-1", "10.0.1.12")?;
+    // Captured packets reach the file a moment later; its header alone is shorter than this.
+    let has_packets = || {
+        std::fs::metadata(&file)
+            .is_ok_and(|file| file.len() > 600)
+            .then_some(())
+    };
+    wait_until("packets are in the capture file", PATIENCE, has_packets)?;
     capture.terminate()?;
     let mut tshark = Command::new("tshark");
     tshark
