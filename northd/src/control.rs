@@ -28,10 +28,11 @@ use crate::allocate::{allocate, sweep};
 use crate::compile::{Compiler, RowWarning};
 use crate::session::{Effect, Identity, Session};
 use crate::world::{Marks, World};
+use bindings::Refusal;
 use learned::Counts;
 pub use learned::{NEIGHBORS_PER_ROUTER_MAX, STATIONS_PER_SWITCH_MAX};
 use nodes::Nodes;
-pub use nodes::{NODES_MAX, NodeStatus};
+pub use nodes::{LOCALPORTS_PER_NODE_MAX, NODES_MAX, NodeStatus};
 use queue::Queue;
 
 /// How long a node may be away before its ports are released.
@@ -226,10 +227,19 @@ impl Control {
                 self.handle(stream, effect, now);
             }
         }
-        for node in self.nodes.expire(now.instant) {
+        for (node, localports) in self.nodes.expire(now.instant) {
             tracing::info!(chassis = %node, "released the ports of a lost node");
             let operations = bindings::release_all(self.queue.database(), &node);
             self.queue.push(operations);
+            for port in localports {
+                self.set_interest(&node, &port, false);
+            }
+        }
+        for (node, ports) in self.nodes.take_unclaimed(now.instant) {
+            for port in ports {
+                tracing::info!(chassis = %node, port, "released a port that its node does not claim");
+                self.release(&node, &port);
+            }
         }
     }
 
@@ -272,8 +282,7 @@ impl Control {
             Effect::Registered(hello) => self.register(stream, &hello, now),
             Effect::Claim(claim) => self.claim(stream, &node, claim),
             Effect::Release(release) => {
-                let operations = bindings::release(self.queue.database(), &node, &release.port);
-                self.queue.push(operations);
+                self.release(&node, &release.port);
                 let result = wire::ClaimResult {
                     request: release.request,
                     port: release.port,
@@ -302,27 +311,51 @@ impl Control {
             Ok(operations) => self.queue.push(operations),
             Err(reason) => return self.refuse(stream, reason),
         };
-        if let Some(old) = self.nodes.registered(stream, &hello.chassis.name, now) {
+        let node = &hello.chassis.name;
+        let bound = bindings::names_bound_to(self.queue.database(), node);
+        if let Some(old) = self.nodes.registered(stream, node, bound, now) {
             self.close(old, "the node opened another stream");
         }
     }
 
     fn claim(&mut self, stream: StreamId, node: &ChassisName, claim: wire::Claim) {
-        let database = self.queue.database();
-        let refusal = match bindings::claim(database, node, &claim.port, claim.fresh) {
-            Ok(operations) => {
-                self.queue.push(operations);
-                String::new()
-            }
-            Err(refusal) => refusal.to_string(),
-        };
+        let granted = self.grant(node, &claim.port, claim.fresh);
+        if granted.is_err() {
+            self.nodes.released(node, &claim.port);
+            self.set_interest(node, &claim.port, false);
+        }
         let result = wire::ClaimResult {
             request: claim.request,
-            localport: bindings::is_localport(self.queue.database(), &claim.port),
             port: claim.port,
-            refusal,
+            refusal: granted.map_or_else(|refusal| refusal.to_string(), |()| String::new()),
         };
         self.answer(stream, result);
+    }
+
+    fn grant(&mut self, node: &ChassisName, port: &str, fresh: bool) -> Result<(), Refusal> {
+        let database = self.queue.database();
+        let is_localport = bindings::is_localport(database, port);
+        let operations = bindings::claim(database, node, port, fresh)?;
+        if is_localport && !self.nodes.has_room_for(node, port) {
+            let port = port.to_owned();
+            return Err(Refusal::TooManyLocalports(port, LOCALPORTS_PER_NODE_MAX));
+        }
+        self.queue.push(operations);
+        self.nodes.claimed(node, port, is_localport);
+        self.set_interest(node, port, is_localport);
+        Ok(())
+    }
+
+    fn release(&mut self, node: &ChassisName, port: &str) {
+        let operations = bindings::release(self.queue.database(), node, port);
+        self.queue.push(operations);
+        self.nodes.released(node, port);
+        self.set_interest(node, port, false);
+    }
+
+    fn set_interest(&mut self, node: &ChassisName, port: &str, is_interested: bool) {
+        let marks = self.world.set_interest(node, port, is_interested);
+        self.mark(&BTreeMap::new(), &marks);
     }
 
     fn answer(&mut self, stream: StreamId, result: wire::ClaimResult) {

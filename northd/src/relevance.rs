@@ -2,7 +2,7 @@
 //!
 //! A node needs the datapaths that are reachable, over any number of joined ports, from the ports bound to
 //! it; the nodes that have a port on one of them; and the settings of the whole network. A `localport` is
-//! on every node that needs its datapath for another port's sake, and brings nothing by itself.
+//! bound to no node; it counts for those that have an interface for it.
 
 mod graph;
 
@@ -50,8 +50,26 @@ impl Relevance {
                 self.graph.set_port(*at, object.as_deref(), &mut touched);
             }
         }
+        self.update(&touched)
+    }
+
+    /// Notes whether a node has an interface for the localport of this name, which need not exist yet, and
+    /// says how its needs changed.
+    pub fn set_interest(
+        &mut self,
+        chassis: &ChassisName,
+        localport: &str,
+        is_interested: bool,
+    ) -> BTreeMap<ChassisName, NeedsChange> {
+        let mut touched = graph::Touched::default();
+        self.graph
+            .set_interest(chassis, localport, is_interested, &mut touched);
+        self.update(&touched)
+    }
+
+    fn update(&mut self, touched: &graph::Touched) -> BTreeMap<ChassisName, NeedsChange> {
         let mut changes = BTreeMap::new();
-        for chassis in self.affected(&touched) {
+        for chassis in self.affected(touched) {
             let needs = self.graph.needs(&chassis);
             let old = match needs.datapaths.is_empty() {
                 true => self.needs.remove(&chassis),

@@ -7,7 +7,7 @@ use pipeline::object::{ChassisName, DatapathKey, Object, ObjectKey};
 use southbound_proto::convert::encode_object;
 use southbound_proto::southbound as wire;
 
-use crate::relevance::Relevance;
+use crate::relevance::{NeedsChange, Relevance};
 
 /// What all nodes together should have in force.
 #[derive(Debug, Default)]
@@ -31,8 +31,26 @@ impl World {
         for (key, object) in changed {
             self.put(key, object.as_deref());
         }
+        let changes = self.relevance.apply(changed);
+        self.marks(changes)
+    }
+
+    /// Notes whether a node has an interface for the localport of this name. Returns what it began or ceased
+    /// to need.
+    pub fn set_interest(
+        &mut self,
+        chassis: &ChassisName,
+        localport: &str,
+        is_interested: bool,
+    ) -> Marks {
+        let relevance = &mut self.relevance;
+        let changes = relevance.set_interest(chassis, localport, is_interested);
+        self.marks(changes)
+    }
+
+    fn marks(&self, changes: BTreeMap<ChassisName, NeedsChange>) -> Marks {
         let mut marks = Marks::new();
-        for (chassis, change) in self.relevance.apply(changed) {
+        for (chassis, change) in changes {
             let datapaths = change.datapaths.iter();
             let inside = datapaths.flat_map(|datapath| self.of_datapath.get(datapath));
             let mut keys: BTreeSet<_> = inside.flatten().cloned().collect();

@@ -1,7 +1,7 @@
 //! Northd and nodes on a network that loses, repeats and reorders, with partitions, crashes and time.
 //!
 //! Input: a sequence of things that happen, from a seed. Output: once the network heals, every node holds
-//! exactly what its ports need, and `hv_cfg` says so.
+//! exactly what its ports need and has no port that it does not claim, and `hv_cfg` says so.
 
 mod harness;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use harness::actions::{Action, act};
 use harness::{Node, World, bump, port, switch};
-use model::{Id, Operation, Table, nb};
+use model::{Id, Operation, Table, nb, sb};
 use northd::control::{NODE_TIMEOUT, Output, StreamId};
 use pipeline::object::ObjectKey;
 use proptest::prelude::*;
@@ -139,14 +139,11 @@ impl Network {
                 self.world.commit(&[operation]);
             }
             Happening::Claim(node, port, fresh) => {
-                let port = format!("p{port}");
-                let request = 0;
-                let claim = wire::Claim {
-                    port,
-                    fresh,
-                    request,
-                };
-                self.say(node, Up::Claim(claim));
+                let node = &mut self.nodes[node].0;
+                if let Some(stream) = node.stream {
+                    let claim = node.claim(&format!("p{port}"), fresh);
+                    self.packets.push_back(Packet::Up(stream, claim));
+                }
             }
             Happening::Up(node, bits) => {
                 let ports = (0..8).filter(|port| bits & (1 << port) != 0);
@@ -201,6 +198,17 @@ impl Network {
             node.stream = None;
         }
         self.world.restart();
+    }
+
+    /// All nodes ask again for the ports that they have interfaces for.
+    fn claim_again(&mut self) {
+        for (node, _) in &mut self.nodes {
+            if let Some(stream) = node.stream {
+                let claims = node.repeated_claims().into_iter();
+                self.packets
+                    .extend(claims.map(|message| Packet::Up(stream, message)));
+            }
+        }
     }
 
     /// The stream ends on both sides; what is on its way is lost.
@@ -302,10 +310,6 @@ proptest! {
             }
         }
         network.heal();
-        let operation = bump(&network.world);
-        network.world.commit(&[operation]);
-        network.collect();
-        network.heal();
         // A stream whose last message was lost is found out by its silence.
         for _ in 0..4 {
             network.world.pass(NODE_TIMEOUT / 2 + Duration::from_millis(1));
@@ -316,8 +320,18 @@ proptest! {
             }
             network.heal();
         }
+        network.claim_again();
+        network.heal();
+        let operation = bump(&network.world);
+        network.world.commit(&[operation]);
+        network.collect();
+        network.heal();
         for (node, _) in &network.nodes {
-            prop_assert_eq!(node.held(), network.world.desired(&node.name), "{}", &node.name);
+            prop_assert_eq!(node.held(), network.world.desired(node), "{}", &node.name);
+            for binding in network.world.database.table::<sb::PortBinding>().iter() {
+                let is_claimed = node.attached.contains(&binding.logical_port);
+                prop_assert!(is_claimed || binding.chassis.as_ref() != Some(&node.name));
+            }
         }
         let global = network.world.global();
         prop_assert_eq!((global.sb_cfg, global.hv_cfg), (global.nb_cfg, global.nb_cfg));

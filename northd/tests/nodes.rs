@@ -61,12 +61,11 @@ impl Story {
     }
 
     fn claim(&mut self, name: &'static str, port: &str, fresh: bool) -> String {
-        let claim = wire::Claim {
-            port: port.to_owned(),
-            fresh,
-            request: 1,
-        };
-        self.say(name, Up::Claim(claim));
+        let node = self.nodes.get_mut(name).expect("a node of the story");
+        let stream = node.stream.expect("it is connected");
+        let claim = node.claim(port, fresh);
+        self.world.receive(stream, claim);
+        self.exchange();
         let node = self.nodes.get_mut(name).expect("a node of the story");
         node.refusals.pop().expect("every claim is answered")
     }
@@ -103,7 +102,28 @@ impl Story {
     }
 
     fn check_node(&self, name: &str) {
-        assert_eq!(self.nodes[name].held(), self.world.desired(name), "{name}");
+        let node = &self.nodes[name];
+        assert_eq!(node.held(), self.world.desired(node), "{name}");
+    }
+
+    /// Lets the whole timeout pass in which a connected node is to claim its ports.
+    fn pass_the_claims(&mut self, name: &'static str) {
+        self.pass(NODE_TIMEOUT / 2);
+        self.say(name, Up::Heartbeat(wire::Heartbeat { sequence: 1 }));
+        self.pass(NODE_TIMEOUT / 2);
+    }
+
+    /// Adds a switch `t` with a localport `local` and a pod's port `c`.
+    fn add_a_localport(&mut self) {
+        let mut local = port("local");
+        local.r#type = "localport".into();
+        self.world.commit(&switch("t", &[local, port("c")]));
+        self.exchange();
+    }
+
+    /// The number of objects that a node holds.
+    fn held_by(&self, name: &str) -> usize {
+        self.nodes[name].objects.len()
     }
 }
 
@@ -199,6 +219,88 @@ fn a_nested_port_is_where_its_parent_is() {
     assert_eq!(story.world.switch_port("nested").up, Some(true));
     story.up("n1", &["a"]);
     assert_eq!(story.world.switch_port("nested").up, Some(false));
+}
+
+#[test]
+fn a_localport_brings_its_switch_to_every_node_that_has_an_interface_for_it() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    story.add_a_localport();
+    assert_eq!(story.held_by("n1"), 1, "the network's settings alone");
+    for (node, fresh) in [("n1", true), ("n2", false)] {
+        assert_eq!(story.claim(node, "local", fresh), "");
+        assert!(story.held_by(node) > 1);
+        story.check_node(node);
+    }
+    assert_eq!(story.world.chassis_of("local"), None);
+    assert_eq!(story.claim("n2", "c", true), "");
+    story.check_node("n1");
+    let release = wire::Release {
+        port: "local".into(),
+        request: 2,
+    };
+    story.say("n1", Up::Release(release));
+    assert_eq!(story.held_by("n1"), 1);
+}
+
+#[test]
+fn a_localport_follows_its_row() {
+    let mut story = Story::begin(&["n1"]);
+    story.add_a_localport();
+    story.claim("n1", "local", true);
+    let id = story.world.switch_port("local").id;
+    let with_type = |text: &str| [Operation::update(id, [("type", Datum::scalar(text))])];
+    story.world.commit(&with_type("localnet"));
+    story.exchange();
+    assert_eq!(story.held_by("n1"), 1);
+    story.world.commit(&with_type("localport"));
+    story.exchange();
+    assert!(story.held_by("n1") > 1, "the interface is still there");
+    story.check_node("n1");
+}
+
+#[test]
+fn a_node_that_comes_back_keeps_its_localports_if_it_still_claims_them() {
+    let mut story = Story::begin(&["n1"]);
+    story.add_a_localport();
+    story.claim("n1", "local", true);
+    story.disconnect("n1");
+    story.connect("n1");
+    story.pass_the_claims("n1");
+    assert_eq!(story.nodes["n1"].removals_received, 0);
+    story.check_node("n1");
+    story.disconnect("n1");
+    let node = story.nodes.get_mut("n1").expect("it is there");
+    node.attached.clear();
+    story.connect("n1");
+    story.pass_the_claims("n1");
+    assert_eq!(story.held_by("n1"), 1);
+    story.claim("n1", "local", true);
+    story.disconnect("n1");
+    story.pass(NODE_TIMEOUT);
+    let node = story.nodes.get_mut("n1").expect("it is there");
+    node.attached.clear();
+    story.connect("n1");
+    assert_eq!(story.held_by("n1"), 1, "a lost node has lost its interest");
+}
+
+#[test]
+fn a_node_that_comes_back_without_its_ports_loses_them() {
+    let mut story = Story::begin(&["n1"]);
+    story.claim("n1", "a", true);
+    story.claim("n1", "b", true);
+    story.up("n1", &["a", "b"]);
+    story.disconnect("n1");
+    story.nodes = BTreeMap::from([("n1", Node::new("n1"))]);
+    story.connect("n1");
+    assert_eq!(story.claim("n1", "b", false), "");
+    story.up("n1", &["a", "b"]);
+    assert_eq!(story.world.chassis_of("a").as_deref(), Some("n1"));
+    story.pass_the_claims("n1");
+    assert_eq!(story.world.chassis_of("a"), None);
+    assert_eq!(story.world.switch_port("a").up, Some(false));
+    assert_eq!(story.world.chassis_of("b").as_deref(), Some("n1"));
+    assert_eq!(story.world.switch_port("b").up, Some(true));
+    story.check_node("n1");
 }
 
 #[test]
@@ -384,15 +486,15 @@ fn what_is_learned_is_shared_until_it_expires() {
     let mut story = Story::begin(&["n1", "n2"]);
     story.claim("n1", "a", true);
     story.claim("n2", "b", true);
-    let at = |world: &World| {
-        let objects = world.desired("n1").into_values();
+    let at = |story: &Story| {
+        let objects = story.nodes["n1"].held().into_values();
         let mut ports = objects.filter_map(|object| match object {
             pipeline::object::Object::Port(port) if port.name == "a" => Some(port.at),
             _ => None,
         });
         ports.next().expect("n1 has it")
     };
-    let place = at(&story.world);
+    let place = at(&story);
     let learned = |mac: u8, expired: bool| {
         let station = wire::LearnedStation {
             datapath: place.datapath.get(),

@@ -217,6 +217,25 @@ fn a_localport_is_on_every_node_and_never_crosses_between_them() {
 }
 
 #[test]
+fn a_localport_alone_on_a_node_is_attached_and_meets_what_comes_later() {
+    tell(|| {
+        let mut world = World::empty(Underlay::V4, 1)?;
+        world.network.vsctl(&["ls-add", "s"])?;
+        for (port, address) in [
+            ("metadata", "0a:00:00:00:09:fe 10.9.0.254"),
+            ("later", "0a:00:00:00:09:01 10.9.0.1"),
+        ] {
+            world.network.vsctl(&["lsp-add", "s", port])?;
+            world.network.vsctl(&["lsp-set-addresses", port, address])?;
+        }
+        world.change("lsp-set-type metadata localport")?;
+        world.attach("a", "metadata")?;
+        world.attach("a", "later")?;
+        world.must_reach("later", "10.9.0.254")
+    });
+}
+
+#[test]
 fn a_port_asked_for_one_node_is_bound_by_no_other() {
     tell(|| {
         let mut world = World::example()?;

@@ -28,6 +28,8 @@ pub(super) enum Refusal {
     Requested(String, ChassisName),
     #[error("logical switch port \"{0}\" is bound on chassis \"{1}\"")]
     Taken(String, String),
+    #[error("logical switch port \"{0}\" is one localport too many: a node may have {1}")]
+    TooManyLocalports(String, usize),
 }
 
 /// What binds the port to the node.
@@ -78,6 +80,14 @@ pub(super) fn release(database: &Database, node: &ChassisName, name: &str) -> Ve
         Some(binding) if binding.chassis.as_deref() == Some(node) => bind(database, &binding, None),
         _ => Vec::new(),
     }
+}
+
+/// The names of the ports that the node has.
+pub(super) fn names_bound_to(database: &Database, node: &ChassisName) -> BTreeSet<String> {
+    let table = database.table::<nb::LogicalSwitchPort>();
+    let bindings = bound_to(database, node).into_iter();
+    let ports = bindings.filter_map(|binding| table.get(model::Id::new(binding.nb_uuid)));
+    ports.map(|port| port.name).collect()
 }
 
 /// What frees all ports of the node.

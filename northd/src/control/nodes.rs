@@ -1,6 +1,6 @@
 //! The nodes: who is connected, who is waited for, and how far each one is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use model::{Database, Datum, Id, Operation, Table, sb};
@@ -12,6 +12,9 @@ use crate::session::Session;
 
 /// The most nodes that may ever register.
 pub const NODES_MAX: usize = 4_096;
+
+/// The most localports that a node may have interfaces for.
+pub const LOCALPORTS_PER_NODE_MAX: usize = 4_096;
 
 /// The nodes that configuration has to reach.
 #[derive(Debug, Default)]
@@ -27,6 +30,17 @@ struct Node {
     revision: u64,
     nb_cfg_in_force: i64,
     last_nack: String,
+    /// The localports that it has interfaces for.
+    localports: BTreeSet<String>,
+    unclaimed: Option<Unclaimed>,
+}
+
+/// What a node had when it connected and has not claimed again.
+#[derive(Debug)]
+struct Unclaimed {
+    ports: BTreeSet<String>,
+    /// When it loses them.
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -73,6 +87,8 @@ impl Nodes {
                 revision: 0,
                 nb_cfg_in_force: 0,
                 last_nack: String::new(),
+                localports: BTreeSet::new(),
+                unclaimed: None,
             };
             (name.as_str().into(), node)
         });
@@ -81,25 +97,66 @@ impl Nodes {
         }
     }
 
-    /// A node said Hello. Returns its older stream, which this one replaces.
+    /// A node said Hello, to which these ports are bound. Returns its older stream, which this one replaces.
     pub(super) fn registered(
         &mut self,
         stream: StreamId,
         name: &ChassisName,
+        bound: BTreeSet<String>,
         now: Now,
     ) -> Option<StreamId> {
+        let old = self.nodes.remove(name);
+        let (presence, localports) = match old {
+            Some(old) => (Some(old.presence), old.localports),
+            None => (None, BTreeSet::new()),
+        };
+        let unclaimed = Unclaimed {
+            ports: bound.union(&localports).cloned().collect(),
+            until: now.instant + NODE_TIMEOUT,
+        };
         let fresh = Node {
             presence: Presence::Connected(stream),
             since_unix_ms: now.unix_ms,
             revision: 0,
             nb_cfg_in_force: 0,
             last_nack: String::new(),
+            localports,
+            unclaimed: Some(unclaimed),
         };
-        let old = self.nodes.insert(name.clone(), fresh);
-        match old?.presence {
+        self.nodes.insert(name.clone(), fresh);
+        match presence? {
             Presence::Connected(old) => Some(old),
             _ => None,
         }
+    }
+
+    /// A node was granted a port.
+    pub(super) fn claimed(&mut self, name: &ChassisName, port: &str, is_localport: bool) {
+        let Some(node) = self.nodes.get_mut(name) else {
+            return;
+        };
+        if let Some(unclaimed) = &mut node.unclaimed {
+            unclaimed.ports.remove(port);
+        }
+        match is_localport {
+            true => node.localports.insert(port.to_owned()),
+            false => node.localports.remove(port),
+        };
+    }
+
+    /// A node has a port no more.
+    pub(super) fn released(&mut self, name: &ChassisName, port: &str) {
+        if let Some(node) = self.nodes.get_mut(name) {
+            node.localports.remove(port);
+        }
+    }
+
+    /// Whether a node may have an interface for one localport more.
+    pub(super) fn has_room_for(&self, name: &ChassisName, localport: &str) -> bool {
+        self.nodes.get(name).is_none_or(|node| {
+            let localports = &node.localports;
+            localports.len() < LOCALPORTS_PER_NODE_MAX || localports.contains(localport)
+        })
     }
 
     /// A node's stream ended. If it was its last, the node is awaited for a while.
@@ -128,25 +185,42 @@ impl Nodes {
         }
     }
 
-    /// When the next node is given up.
+    /// When the next node is given up, or loses what it did not claim.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let awaited = self.nodes.values().filter_map(|node| match node.presence {
+        let deadlines = self.nodes.values().filter_map(|node| match node.presence {
             Presence::Awaited(until) => Some(until),
-            _ => None,
+            Presence::Connected(_) => node.unclaimed.as_ref().map(|unclaimed| unclaimed.until),
+            Presence::Gone => None,
         });
-        awaited.min()
+        deadlines.min()
     }
 
-    /// The nodes that are given up at `now`.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<ChassisName> {
+    /// The nodes that are given up at `now`, with the localports that they had.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<(ChassisName, BTreeSet<String>)> {
         let mut given_up = Vec::new();
         for (name, node) in &mut self.nodes {
             if matches!(node.presence, Presence::Awaited(until) if until <= now) {
                 node.presence = Presence::Gone;
-                given_up.push(name.clone());
+                node.unclaimed = None;
+                given_up.push((name.clone(), std::mem::take(&mut node.localports)));
             }
         }
         given_up
+    }
+
+    /// The connected nodes that have lost ports by `now` which they have not claimed, with these.
+    pub(super) fn take_unclaimed(&mut self, now: Instant) -> Vec<(ChassisName, BTreeSet<String>)> {
+        let mut lost = Vec::new();
+        for (name, node) in &mut self.nodes {
+            let is_connected = matches!(node.presence, Presence::Connected(_));
+            let is_due = |unclaimed: &mut Unclaimed| is_connected && unclaimed.until <= now;
+            if let Some(unclaimed) = node.unclaimed.take_if(is_due) {
+                node.localports
+                    .retain(|port| !unclaimed.ports.contains(port));
+                lost.push((name.clone(), unclaimed.ports));
+            }
+        }
+        lost
     }
 
     /// The least `nb_cfg` that the nodes have in force; `None` when there are none to wait for.

@@ -15,6 +15,8 @@ struct Role {
     joins: Option<DatapathKey>,
     /// The node that has the port.
     chassis: Option<ChassisName>,
+    /// The port's name, if it is a localport.
+    localport: Option<String>,
 }
 
 /// The graph of all ports.
@@ -25,8 +27,12 @@ pub(super) struct Graph {
     edges: BTreeMap<DatapathKey, BTreeMap<DatapathKey, usize>>,
     /// For each datapath, the nodes that have ports on it, with how many.
     hosts: BTreeMap<DatapathKey, BTreeMap<ChassisName, usize>>,
-    /// For each node, the datapaths that it has ports on, with how many.
+    /// For each node, the datapaths that it has ports on, localports included, with how many.
     seeds: BTreeMap<ChassisName, BTreeMap<DatapathKey, usize>>,
+    /// For each name of a localport, the datapath that has it; two only while a change is half taken in.
+    localports: BTreeMap<String, BTreeMap<DatapathKey, usize>>,
+    /// The localports, by name, that nodes have interfaces for.
+    interests: BTreeSet<(String, ChassisName)>,
 }
 
 /// Where the graph changed.
@@ -64,6 +70,33 @@ impl Graph {
         if let Some(chassis) = role.chassis {
             self.host(here, chassis, touched, count, count);
         }
+        if let Some(name) = old.localport {
+            self.localport(here, name, touched, uncount, uncount);
+        }
+        if let Some(name) = role.localport {
+            self.localport(here, name, touched, count, count);
+        }
+    }
+
+    /// Notes whether a node has an interface for the localport of this name, which need not exist yet.
+    pub(super) fn set_interest(
+        &mut self,
+        chassis: &ChassisName,
+        name: &str,
+        is_interested: bool,
+        touched: &mut Touched,
+    ) {
+        let interest = (name.to_owned(), chassis.clone());
+        let (differs, step): (_, Step<_, _>) = match is_interested {
+            true => (self.interests.insert(interest), count),
+            false => (self.interests.remove(&interest), uncount),
+        };
+        let places = self.localports.get(name).into_iter().flatten();
+        for (datapath, _) in places.filter(|_| differs) {
+            if step(&mut self.seeds, chassis.clone(), *datapath) {
+                touched.chassis.insert(chassis.clone());
+            }
+        }
     }
 
     fn edge(
@@ -95,6 +128,27 @@ impl Graph {
         }
     }
 
+    /// A localport hosts its datapath for nobody else: its traffic does not leave its node.
+    fn localport(
+        &mut self,
+        here: DatapathKey,
+        name: String,
+        touched: &mut Touched,
+        places: Step<String, DatapathKey>,
+        seeds: Step<ChassisName, DatapathKey>,
+    ) {
+        if !places(&mut self.localports, name.clone(), here) {
+            return;
+        }
+        let from = (name.clone(), ChassisName::from(""));
+        let interested = self.interests.range(from..);
+        for (_, chassis) in interested.take_while(|(of, _)| *of == name) {
+            if seeds(&mut self.seeds, chassis.clone(), here) {
+                touched.chassis.insert(chassis.clone());
+            }
+        }
+    }
+
     /// What a node needs: a search from the datapaths that it has ports on.
     pub(super) fn needs(&self, chassis: &ChassisName) -> Needs {
         let seeds = self.seeds.get(chassis).into_iter().flatten();
@@ -121,15 +175,22 @@ fn role(port: &Port) -> Role {
             ..
         }) => Role {
             joins: peer.map(|peer| peer.datapath),
-            chassis: None,
+            ..Role::default()
+        },
+        PortKind::Switch(SwitchPort {
+            attachment: Attachment::Localport,
+            ..
+        }) => Role {
+            localport: Some(port.name.clone()),
+            ..Role::default()
         },
         PortKind::Switch(port) => Role {
-            joins: None,
             chassis: port.chassis.clone(),
+            ..Role::default()
         },
         PortKind::Router(port) => Role {
             joins: port.peer.map(|peer| peer.datapath),
-            chassis: None,
+            ..Role::default()
         },
     }
 }

@@ -125,16 +125,17 @@ impl World {
     }
 
     /// What the node should hold: the objects that are relevant to it, worked out from scratch.
-    pub(crate) fn desired(&self, chassis: &str) -> BTreeMap<ObjectKey, Object> {
+    pub(crate) fn desired(&self, node: &Node) -> BTreeMap<ObjectKey, Object> {
         let (compiler, _) = northd::compile::Compiler::from_scratch(&self.database);
-        crate::harness::relevant(compiler.objects(), chassis)
+        crate::harness::relevant(compiler.objects(), &node.name, &node.attached)
     }
 }
 
-/// The slow and obvious twin of relevance: objects that a chassis needs.
+/// The slow and obvious twin of relevance: objects that a chassis with these interfaces needs.
 pub(crate) fn relevant(
     objects: &BTreeMap<ObjectKey, std::sync::Arc<Object>>,
     chassis: &str,
+    attached: &BTreeSet<String>,
 ) -> BTreeMap<ObjectKey, Object> {
     use pipeline::object::{Attachment, PortKind};
     let ports = || {
@@ -154,7 +155,14 @@ pub(crate) fn relevant(
         },
         PortKind::Router(port) => port.peer,
     };
-    let own = ports().filter(|port| holder(port).as_deref() == Some(chassis));
+    let is_localport = |port: &pipeline::object::Port| match &port.kind {
+        PortKind::Switch(port) => port.attachment == Attachment::Localport,
+        PortKind::Router(_) => false,
+    };
+    let own = ports().filter(|port| match is_localport(port) {
+        true => attached.contains(&port.name),
+        false => holder(port).as_deref() == Some(chassis),
+    });
     let mut datapaths: BTreeSet<_> = own.map(|port| port.at.datapath).collect();
     loop {
         let mut next = datapaths.clone();
@@ -208,9 +216,12 @@ pub(crate) struct Node {
     pub(crate) revision: u64,
     pub(crate) stream: Option<StreamId>,
     pub(crate) refusals: Vec<String>,
+    /// The ports that it has interfaces for.
+    pub(crate) attached: BTreeSet<String>,
     pub(crate) sent: Numbering,
     pub(crate) chunks: Vec<wire::Delta>,
     pub(crate) deltas_received: usize,
+    pub(crate) removals_received: usize,
 }
 
 impl Node {
@@ -221,7 +232,7 @@ impl Node {
         }
     }
 
-    /// The messages that begin a stream.
+    /// The messages that begin a stream: who it is, what it holds, and its ports.
     pub(crate) fn opening(&mut self) -> Vec<wire::FromNode> {
         self.sent = Numbering::default();
         self.chunks.clear();
@@ -233,7 +244,25 @@ impl Node {
             instance: "one".into(),
             ..wire::Hello::default()
         };
-        vec![self.message(Up::Hello(hello)), self.inventory()]
+        let mut opening = vec![self.message(Up::Hello(hello)), self.inventory()];
+        opening.extend(self.repeated_claims());
+        opening
+    }
+
+    /// A claim of a port that it has an interface for.
+    pub(crate) fn claim(&mut self, port: &str, fresh: bool) -> wire::FromNode {
+        self.attached.insert(port.to_owned());
+        self.message(Up::Claim(wire::Claim {
+            port: port.to_owned(),
+            fresh,
+            request: 1,
+        }))
+    }
+
+    /// Claims of all the ports that it has interfaces for.
+    pub(crate) fn repeated_claims(&mut self) -> Vec<wire::FromNode> {
+        let attached = self.attached.clone().into_iter();
+        attached.map(|port| self.claim(&port, false)).collect()
     }
 
     pub(crate) fn inventory(&mut self) -> wire::FromNode {
@@ -261,6 +290,10 @@ impl Node {
         match message.message? {
             Down::Delta(chunk) => self.take_chunk(chunk),
             Down::ClaimResult(result) => {
+                match result.refusal.is_empty() {
+                    true => self.attached.insert(result.port),
+                    false => self.attached.remove(&result.port),
+                };
                 self.refusals.push(result.refusal);
                 None
             }
@@ -294,6 +327,7 @@ impl Node {
             self.objects.clear();
         }
         for chunk in chunks {
+            self.removals_received += chunk.removals.len();
             for key in &chunk.removals {
                 let key = ObjectKey::try_from(key).expect("northd's keys are legal");
                 assert!(self.objects.remove(&key).is_some(), "{key:?} was held");

@@ -165,9 +165,6 @@ impl Ports {
         if result.refusal.is_empty() {
             local.claim = Claim::Granted { repeat_at };
             local.refusal = None;
-            if result.localport && local.bound.is_none() {
-                local.rest(effects);
-            }
             return;
         }
         local.claim = Claim::Due(repeat_at);
@@ -349,15 +346,6 @@ impl Local {
             at,
             plan,
         });
-    }
-
-    /// The interface is a localport's whose switch this node does not need yet: there is nothing to put in
-    /// force, and nobody is to wait for it.
-    fn rest(&mut self, effects: &mut Vec<Effect>) {
-        self.is_new = false;
-        for waiter in self.waiters.drain(..) {
-            answer(waiter.id, Ok(None), effects);
-        }
     }
 
     /// The interface is what the plan says.
