@@ -121,6 +121,8 @@ fn words(value: Option<&Value>) -> Vec<String> {
 fn every_column_is_declared_as_in_ovns_schema_file() {
     let path = std::env::var("OVN_NB_SCHEMA").unwrap_or_else(|_| INSTALLED_SCHEMA.to_owned());
     if !Path::new(&path).exists() {
+        let is_due = std::env::var_os("CI").is_some();
+        assert!(!is_due, "{path} is not there (install ovn-central)");
         eprintln!("not compared: {path} is not there (install ovn-central)");
         return;
     }
