@@ -4,20 +4,23 @@
 
 use std::time::{Duration, Instant};
 
-use pipeline::object::{Global, Object};
+use pipeline::object::{
+    Attachment as Plug, Datapath, DatapathKey, DatapathKind, Global, Object, Port, PortKey,
+    PortKind, PortRef, SwitchPort,
+};
 use southbound_proto::convert::encode_object;
 use southbound_proto::southbound as wire;
 use vswitch::agent::session::{
     BACK_OFF_MAX, BACK_OFF_MIN, CONNECT_TIMEOUT, Effect as Link, Event as Happening, Identity,
     REFUSED_PAUSE, Status, WELCOME_TIMEOUT,
 };
-use vswitch::agent::{Agent, Effect, Event, Objects};
+use vswitch::agent::{Agent, AttachRequest, Attachment, Effect, Event, Objects};
 use wire::from_node::Message as Up;
 use wire::to_node::Message as Down;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An agent without ports, and the other end of its stream.
+/// An agent, the other end of its stream, and interfaces that are there at once.
 struct Story {
     agent: Agent,
     now: Instant,
@@ -27,6 +30,10 @@ struct Story {
     address: String,
     sent: Vec<Up>,
     epoch: u64,
+    /// The data path and the interfaces, as events to come.
+    done: Vec<Event>,
+    /// The callers that were answered, each with the MTU of what it got.
+    answered: Vec<Result<Option<u32>, String>>,
 }
 
 impl Story {
@@ -50,6 +57,8 @@ impl Story {
             address: String::new(),
             sent: Vec::new(),
             epoch: 0,
+            done: Vec::new(),
+            answered: Vec::new(),
         };
         story.perform(effects);
         story
@@ -76,6 +85,25 @@ impl Story {
                         .push(message.message.expect("agents say something"));
                 }
                 Effect::Publish { epoch, .. } => self.epoch = epoch,
+                Effect::OpenInterface {
+                    serial, attachment, ..
+                } => self.done.push(Event::InterfaceOpened {
+                    port: attachment.port,
+                    serial,
+                    result: Ok(()),
+                }),
+                Effect::Install {
+                    serial, attachment, ..
+                } => self.done.push(Event::Installed {
+                    port: attachment.port,
+                    serial,
+                    result: Ok(()),
+                }),
+                Effect::Answer { result, .. } => {
+                    let result = result.map(|plan| plan.map(|plan| plan.mtu));
+                    self.answered
+                        .push(result.map_err(|refusal| refusal.to_string()));
+                }
                 _ => {}
             }
         }
@@ -84,6 +112,34 @@ impl Story {
     fn happens(&mut self, event: Event) {
         let effects = self.agent.handle(event, self.now);
         self.perform(effects);
+    }
+
+    /// Everything that was begun is done.
+    fn catches_up(&mut self) {
+        while !self.done.is_empty() {
+            for event in std::mem::take(&mut self.done) {
+                self.happens(event);
+            }
+        }
+    }
+
+    fn attaches(&mut self, port: &str) {
+        let attachment = Attachment {
+            port: port.to_owned(),
+            netns: "/run/netns/pod".to_owned(),
+            interface: "eth0".to_owned(),
+            bare: false,
+            configured: None,
+        };
+        self.happens(Event::Attach {
+            waiter: 1,
+            request: AttachRequest {
+                attachment,
+                may_exist: false,
+            },
+            deadline: None,
+        });
+        self.catches_up();
     }
 
     fn on_stream(&mut self, event: Happening) {
@@ -157,6 +213,45 @@ fn delta(from: u64, to: u64) -> Down {
         upserts: vec![encode_object(&global)],
         ..wire::Delta::default()
     })
+}
+
+/// A switch with one port, which this is.
+fn switch_with(name: &str, attachment: Plug) -> Vec<Object> {
+    let key = DatapathKey::new(1).expect("a key");
+    let datapath = Datapath {
+        key,
+        uuid: uuid::Uuid::from_u128(1),
+        name: "switch".to_owned(),
+        kind: DatapathKind::Switch {
+            vlan_passthru: false,
+        },
+    };
+    let port = Port {
+        at: PortRef {
+            datapath: key,
+            port: PortKey::new(1).expect("a key"),
+        },
+        uuid: uuid::Uuid::from_u128(2),
+        name: name.to_owned(),
+        enabled: true,
+        kind: PortKind::Switch(SwitchPort {
+            attachment,
+            addresses: Vec::new(),
+            has_unknown: true,
+            port_security: Vec::new(),
+            requested_chassis: None,
+            chassis: None,
+        }),
+    };
+    vec![Object::Datapath(datapath), Object::Port(port)]
+}
+
+fn delta_of(from: u64, to: u64, objects: &[Object]) -> Down {
+    let Down::Delta(mut delta) = delta(from, to) else {
+        unreachable!()
+    };
+    delta.upserts.extend(objects.iter().map(encode_object));
+    Down::Delta(delta)
 }
 
 #[test]
@@ -344,4 +439,15 @@ fn events_of_an_earlier_stream_are_ignored() {
         event,
     });
     assert_eq!(story.status(), Status::Connected);
+}
+
+#[test]
+fn a_localport_is_up_at_once_where_its_tables_are_in_force() {
+    let mut story = Story::welcomed();
+    story.told(delta_of(0, 5, &switch_with("health", Plug::Localport)));
+    story.adopted();
+    story.said();
+    story.attaches("health");
+    assert_eq!(story.answered, [Ok(Some(1442))]);
+    assert_eq!(story.agent.port_statuses()[0].state, "up");
 }
