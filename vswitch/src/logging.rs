@@ -1,6 +1,6 @@
 //! Structured logs on standard error.
 
-use std::io::stderr;
+use std::io::{IsTerminal, stderr};
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -11,7 +11,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use crate::config::LogFormat;
 
 /// Sends the process's logs to standard error from now on. Libraries are heard only when something is wrong,
-/// or with the highest verbosity.
+/// or with the highest verbosity. Text is coloured on a terminal, unless `NO_COLOR` says otherwise.
 pub fn init(format: LogFormat, verbosity: u8) -> Result<(), TryInitError> {
     let (own, others) = match verbosity {
         0 => (Level::INFO, Level::WARN),
@@ -23,9 +23,16 @@ pub fn init(format: LogFormat, verbosity: u8) -> Result<(), TryInitError> {
         .with_targets([("vswitch", own), ("pipeline", own)]);
     let registry = tracing_subscriber::registry().with(targets);
     match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(stderr)).try_init(),
+        LogFormat::Text => registry
+            .with(fmt::layer().with_writer(stderr).with_ansi(is_coloured()))
+            .try_init(),
         LogFormat::Json => registry
             .with(fmt::layer().json().with_writer(stderr))
             .try_init(),
     }
+}
+
+/// Colours are for people at a terminal; `NO_COLOR`, set to anything but nothing, turns them off there too.
+fn is_coloured() -> bool {
+    stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

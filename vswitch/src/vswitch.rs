@@ -103,6 +103,7 @@ impl Vswitch {
             underlay_mtu: underlay_mtu(config.encap_ip)?,
             max_connections: CONNECTIONS_MAX,
         })?);
+        tell_start(&config, &data_path);
         let agent = agent(&config, &state, &data_path, started);
         let stop = CancellationToken::new();
         let (control, agent) = driver::start(driver::Parts {
@@ -210,6 +211,21 @@ impl Vswitch {
             }
         }));
     }
+}
+
+/// What a log is read for first: which build runs here, and with what settings.
+fn tell_start(config: &Config, data_path: &DataPath) {
+    tracing::info!(
+        version = VERSION,
+        chassis = %config.chassis,
+        encap_ip = %config.encap_ip,
+        encap_port = data_path.encap_port(),
+        tunnel_mtu = data_path.tunnel_mtu(),
+        workers = config.workers,
+        southbound = config.southbound.join(","),
+        data_dir = %config.data_dir.display(),
+        "the node starts"
+    );
 }
 
 async fn bind_http(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {

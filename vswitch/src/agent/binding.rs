@@ -11,7 +11,8 @@ use wire::from_node::Message as Up;
 use super::attachment::{Refusal, RefusalKind};
 use super::effect::Effect;
 use super::local::{
-    ANSWER_TIMEOUT, Bound, Claim, Interface, Local, RETRY_PAUSE, Setup, place_here, switch_port,
+    ANSWER_TIMEOUT, Bound, Claim, Interface, Local, RETRY_PAUSE, Setup, chassis_of, place_here,
+    switch_port,
 };
 use super::ports::{Ports, answer};
 use crate::attach::InterfacePlan;
@@ -50,12 +51,20 @@ impl Ports {
                 let is_new = local.is_new;
                 local.bring_up(adopted_epoch, effects);
                 if is_new {
+                    tracing::info!(
+                        port,
+                        interface = local.attachment.interface,
+                        netns = local.attachment.netns,
+                        "attached"
+                    );
                     effects.push(Effect::SaveAttachments(self.attachments()));
                 }
             }
             Err(refusal) => {
                 local.interface = Interface::Broken(refusal.message.clone());
-                if local.is_new {
+                if !local.is_new {
+                    tracing::warn!(port, reason = %refusal, "an interface is not to be had again");
+                } else {
                     self.drop_local(port, &refusal, None, effects);
                 }
             }
@@ -173,7 +182,7 @@ impl Ports {
             tracing::info!(
                 port = result.port,
                 reason = result.refusal,
-                "northd refused a port"
+                "refused by northd"
             );
             local.refusal = Some(result.refusal.clone());
         }
@@ -209,7 +218,7 @@ impl Ports {
                 plan: InterfacePlan::new(tables, port, local.attachment.bare, self.mtu),
                 epoch,
             });
-            local.bind(bound, effects);
+            local.bind(bound, tables, effects);
             // The workers may long have what the port needs: a localport is in the tables unbound.
             local.bring_up(adopted_epoch, effects);
         }
@@ -302,13 +311,14 @@ impl Local {
         !matches!(self.interface, Interface::Broken(_))
     }
 
-    fn bind(&mut self, bound: Option<Bound>, effects: &mut Vec<Effect>) {
+    fn bind(&mut self, bound: Option<Bound>, tables: &Tables, effects: &mut Vec<Effect>) {
         let Some(mut bound) = bound else {
             if self.bound.take().is_some() {
-                tracing::info!(
-                    port = self.attachment.port,
-                    "the port is not bound here any more"
-                );
+                let port = &self.attachment.port;
+                match chassis_of(tables, port).filter(|chassis| tables.home() != Some(chassis)) {
+                    Some(chassis) => tracing::info!(port, %chassis, "moved to another node"),
+                    None => tracing::info!(port, "not bound here any more"),
+                }
                 self.unplug(effects);
             }
             return;
@@ -358,6 +368,14 @@ impl Local {
             return;
         }
         self.setup = Setup::Done;
+        let addresses = plan.addresses.iter().map(ToString::to_string);
+        tracing::info!(
+            port = self.attachment.port,
+            interface = self.attachment.interface,
+            addresses = addresses.collect::<Vec<_>>().join(" "),
+            mtu = plan.mtu,
+            "up"
+        );
         self.is_new = false;
         self.is_fresh = false;
         self.refusal = None;

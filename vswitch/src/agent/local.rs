@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pipeline::Tables;
-use pipeline::object::{Attachment as Attached, Port, PortKind, PortRef, SwitchPort};
+use pipeline::object::{Attachment as Attached, ChassisName, Port, PortKind, PortRef, SwitchPort};
 
 use super::attachment::{Attachment, WaiterId};
 use crate::attach::InterfacePlan;
@@ -138,9 +138,8 @@ impl Local {
             (_, Some(_)) => return "configuring the interface".to_owned(),
             (_, None) => {}
         }
-        let row = tables.port_named(&self.attachment.port);
-        if let Some(chassis) = row.and_then(|port| switch_port(port)?.chassis.clone())
-            && tables.home() != Some(&chassis)
+        if let Some(chassis) = chassis_of(tables, &self.attachment.port)
+            && tables.home() != Some(chassis)
         {
             return format!("moved to {chassis}");
         }
@@ -158,6 +157,11 @@ pub(super) fn switch_port(port: &Port) -> Option<&SwitchPort> {
         PortKind::Switch(row) => Some(row),
         PortKind::Router(_) => None,
     }
+}
+
+/// The node that the port is bound to, as far as the tables say.
+pub(super) fn chassis_of<'a>(tables: &'a Tables, name: &str) -> Option<&'a ChassisName> {
+    switch_port(tables.port_named(name)?)?.chassis.as_ref()
 }
 
 /// Where the port is if its own interface is on this node, as far as the tables say.

@@ -224,6 +224,7 @@ impl Agent {
                     self.learning.tell_all(now);
                 }
                 session::Effect::Lost => tracing::warn!(
+                    northd = self.session.address(),
                     reason = self.session.last_error(),
                     revision = self.revision_in_force,
                     "lost northd: forwarding goes on as of the last revision"
@@ -295,8 +296,8 @@ impl Agent {
                 self.configuration_changed(now, effects);
             }
             Err(error) => {
-                tracing::error!(revision, %error, "refused a revision of northd");
                 let reason = error.to_string();
+                tracing::error!(revision, reason, "refused a revision of northd");
                 self.send(Up::Nack(wire::Nack { revision, reason }), effects);
             }
         }

@@ -238,6 +238,10 @@ impl Ports {
     ) -> Up {
         self.requests += 1;
         if let Some(mut local) = self.locals.remove(port) {
+            match waiter {
+                Some(_) => tracing::info!(port, "detached"),
+                None => tracing::info!(port, reason = %refusal, "not attached"),
+            }
             local.unplug(effects);
             for waiter in local.waiters.drain(..) {
                 answer(waiter.id, Err(refusal.clone()), effects);

@@ -364,6 +364,9 @@ impl Session {
     }
 
     fn refuse(&mut self, reason: String, now: Instant, effects: &mut Vec<Effect>) {
+        if self.refused.as_ref() != Some(&reason) {
+            tracing::warn!(northd = self.address(), reason, "refused by northd");
+        }
         self.fail(&format!("refused: {reason}"), now, effects);
         self.refused = Some(reason);
         self.state = State::Waiting {
@@ -382,6 +385,7 @@ impl Session {
                 effects.push(Effect::Introduce);
             }
             Progress::Refused { revision, reason } => {
+                tracing::error!(revision, reason, "refused a revision of northd");
                 self.send(Up::Nack(wire::Nack { revision, reason }), effects);
             }
         }
@@ -400,6 +404,10 @@ impl Session {
             self.failures = 0;
             effects.push(Effect::Lost);
         } else {
+            if self.failures == 0 && self.refused.is_none() {
+                // Once: what fails again and again is said by `node show`.
+                tracing::warn!(northd = self.address(), reason, "cannot connect to northd");
+            }
             self.failures = self.failures.saturating_add(1);
             self.address_index = (self.address_index + 1) % self.identity.addresses.len();
         }
