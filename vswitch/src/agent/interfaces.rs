@@ -4,8 +4,9 @@
 //! for milliseconds at most, on threads that may.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use dashmap::DashMap;
 use pipeline::object::PortRef;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -25,7 +26,8 @@ pub(super) struct Interfaces {
 struct Shared {
     data_path: Arc<DataPath>,
     events: mpsc::Sender<Event>,
-    places: Mutex<HashMap<String, Place>>,
+    /// By port. Each port has one piece of work at a time, which holds no entry while it waits for the kernel.
+    places: DashMap<String, Place>,
 }
 
 /// Where the queues of an interface are.
@@ -41,7 +43,7 @@ impl Interfaces {
         let shared = Shared {
             data_path,
             events,
-            places: Mutex::default(),
+            places: DashMap::new(),
         };
         Self {
             shared: Arc::new(shared),
@@ -80,8 +82,8 @@ impl Interfaces {
 
     pub(super) fn unplug(&mut self, port: String, at: PortRef) {
         self.after_last(port.clone(), move |shared| {
-            let place = shared.places().remove(&port);
-            if matches!(place, Some(Place::Plugged(there)) if there == at) {
+            let place = shared.places.remove(&port);
+            if matches!(place, Some((_, Place::Plugged(there))) if there == at) {
                 shared.data_path.remove_port(at);
             }
             None
@@ -90,7 +92,7 @@ impl Interfaces {
 
     pub(super) fn delete(&mut self, attachment: Attachment, waiter: Option<WaiterId>) {
         self.after_last(attachment.port.clone(), move |shared| {
-            shared.places().remove(&attachment.port);
+            shared.places.remove(&attachment.port);
             if let Err(error) = attach::delete(&attachment) {
                 let interface = attachment.interface;
                 tracing::warn!(interface, %error, "an interface could not be deleted");
@@ -134,12 +136,8 @@ impl Interfaces {
 }
 
 impl Shared {
-    fn places(&self) -> MutexGuard<'_, HashMap<String, Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn hold(&self, port: &str, queues: Vec<Queue>) {
-        self.places().insert(port.to_owned(), Place::Held(queues));
+        self.places.insert(port.to_owned(), Place::Held(queues));
     }
 
     fn install(
@@ -157,7 +155,7 @@ impl Shared {
 
     fn plug(&self, attachment: &Attachment, at: PortRef) -> Result<(), Refusal> {
         let port = &attachment.port;
-        let queues = match self.places().remove(port) {
+        let queues = match self.places.remove(port).map(|(_, place)| place) {
             Some(Place::Plugged(there)) if there == at => None,
             Some(Place::Plugged(there)) => {
                 self.data_path.remove_port(there);
@@ -173,7 +171,7 @@ impl Shared {
                 .add_port(at, queues)
                 .map_err(|error| Refusal::new(RefusalKind::Refused, error.to_string()))?;
         }
-        self.places().insert(port.clone(), Place::Plugged(at));
+        self.places.insert(port.clone(), Place::Plugged(at));
         Ok(())
     }
 }
