@@ -211,3 +211,21 @@ fn a_node_that_was_away_learns_what_changed_meanwhile() {
         world.must_not_reach("blue-1", "10.0.2.12")
     });
 }
+
+#[test]
+fn a_pod_whose_interface_is_deleted_is_released_and_can_be_attached_again() {
+    tell(|| {
+        let mut world = World::example()?;
+        wait_for_up(&world, "blue-1", "up")?;
+        let pod = world.pods.remove("blue-1").expect("a pod");
+        let mut delete = std::process::Command::new("ip");
+        let deleted = pod.namespace.output(delete.args(["link", "del", "eth0"]))?;
+        assert!(deleted.status.success(), "{deleted:?}");
+        wait_for_up(&world, "blue-1", "down")?;
+        let shown = world.network.node_vsctl("a", &["node", "ports"])?;
+        assert!(shown.contains("interface eth0 is gone"), "{shown}");
+        let pod = world.network.attach_to("a", "blue-1", pod.namespace, &[])?;
+        world.pods.insert(pod.port.clone(), pod);
+        world.must_reach("blue-1", "10.0.2.12")
+    });
+}

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -54,6 +56,9 @@ pub struct DataPathConfig {
     /// The most flows that are remembered at once, `1..=`[`MAX_CONNECTIONS`].
     pub max_connections: u32,
 }
+
+/// A plugging's number, and its counters at each worker.
+type Plugging = (u64, Vec<Arc<TrafficCounters>>);
 
 /// Why a data path could not be started, or a port not be plugged.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +110,9 @@ pub struct DataPath {
     publishing: Mutex<()>,
     workers: Vec<Handle>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    ports: Mutex<BTreeMap<PortRef, Vec<Arc<TrafficCounters>>>>,
+    /// The last plugging of each port.
+    ports: Mutex<BTreeMap<PortRef, Plugging>>,
+    plugs: AtomicU64,
     tunnels: Arc<TunnelRegistry>,
     connections: Arc<ConnectionTable<Action>>,
     events: Receiver<Event>,
@@ -157,6 +164,7 @@ impl DataPath {
             workers: Vec::new(),
             threads: Mutex::default(),
             ports: Mutex::default(),
+            plugs: AtomicU64::new(0),
             tunnels: Arc::default(),
             connections,
             events: event_receiver,
@@ -192,7 +200,8 @@ impl DataPath {
             counters: counters.clone(),
             tunnels: self.tunnels.clone(),
         });
-        let thread = spawn(number, worker.map_err(worker_error)?, self.started)?;
+        let worker = worker.map_err(worker_error)?;
+        let thread = spawn(number, worker, self.started, self.adoption.clone())?;
         self.lock_threads().push(thread);
         self.workers.push(Handle {
             commands,
@@ -251,11 +260,13 @@ impl DataPath {
     ) -> Result<Revision, DataPathError> {
         check_queues(devices.len(), self.workers.len())?;
         let mut counters = Vec::new();
+        let plug = self.plugs.fetch_add(1, Ordering::Relaxed);
         for (worker, device) in self.workers.iter().zip(devices) {
             let counted = Arc::<TrafficCounters>::default();
             counters.push(counted.clone());
             worker.tell(Command::Plug {
                 at,
+                plug,
                 device,
                 counters: counted,
             });
@@ -263,7 +274,7 @@ impl DataPath {
         self.ports
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(at, counters);
+            .insert(at, (plug, counters));
         Ok(self.publish_next(Snapshot::renewed))
     }
 
@@ -279,7 +290,13 @@ impl DataPath {
         self.publish_next(Snapshot::renewed)
     }
 
-    /// What packets teach. Clones of the receiver share the events: each goes to one of them.
+    /// True while the plugging of this number, of [`Event::Lost`], is the port's last one.
+    pub fn is_plugged(&self, at: PortRef, plug: u64) -> bool {
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.get(&at).is_some_and(|(last, _)| *last == plug)
+    }
+
+    /// What packets teach, and what became of devices. Clones of the receiver share the events: each goes to one of them.
     pub fn events(&self) -> Receiver<Event> {
         self.events.clone()
     }
@@ -292,13 +309,22 @@ impl DataPath {
             .count()
     }
 
+    /// The workers that have failed, by number. The others do their work, as far as the kernel gives it to them.
+    pub fn dead_workers(&self) -> Vec<usize> {
+        let threads = self.lock_threads();
+        let dead = threads.iter().enumerate();
+        dead.filter(|(_, thread)| thread.is_finished())
+            .map(|(number, _)| number)
+            .collect()
+    }
+
     /// All counters, added up over the workers.
     pub fn stats(&self) -> Stats {
-        let ports = self
-            .ports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let ports = ports
+            .iter()
+            .map(|(at, (_, counters))| (*at, counters.clone()))
+            .collect();
         Stats::read(&Sources {
             workers: self
                 .workers
@@ -320,9 +346,8 @@ impl DataPath {
             worker.waker.wake();
         }
         for thread in self.lock_threads().drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a worker had panicked");
-            }
+            // A worker that panicked has been told of when it did.
+            let _ = thread.join();
         }
     }
 
@@ -383,23 +408,34 @@ fn worker_error(error: Errno) -> DataPathError {
 }
 
 /// Runs a worker in a thread of its own until it is told to stop.
+///
+/// One that fails takes nobody with it: its queues and its socket close, so that the kernel gives their traffic
+/// to the other workers, and nobody waits for what it would adopt.
 fn spawn(
     number: usize,
     mut worker: Worker,
     started: Instant,
+    adoption: Arc<Adoption>,
 ) -> Result<JoinHandle<()>, DataPathError> {
-    let run = move || {
-        let clock = || millis_since(started);
+    let work = move || {
         loop {
-            match worker.step(None, clock) {
+            match worker.step(None, || millis_since(started)) {
                 Ok(Status::Running) => {}
-                Ok(Status::Stopped) => return,
-                Err(error) => {
-                    tracing::error!(number, %error, "a worker cannot wait for packets and stops");
-                    return;
-                }
+                Ok(Status::Stopped) => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
+    };
+    let run = move || {
+        // The worker is dropped with all its devices, and nothing of it is looked at again.
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::error!(worker = number, %error, "a worker cannot wait for packets and is dead");
+            }
+            Err(_) => tracing::error!(worker = number, "a worker panicked and is dead"),
+        }
+        adoption.leave(number);
     };
     let thread = std::thread::Builder::new().name(format!("worker-{number}"));
     thread.spawn(run).map_err(DataPathError::Worker)

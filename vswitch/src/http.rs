@@ -12,7 +12,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::driver::Control;
+use crate::agent::driver::{Control, View};
 use crate::datapath::DataPath;
 use crate::metrics;
 
@@ -46,19 +46,32 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// The process works as far as it depends on itself.
+/// The process works as far as it depends on itself: its agent and all its workers.
 async fn healthz(State(source): State<Source>) -> impl IntoResponse {
-    match source.control.view().await {
-        Some(_) => (StatusCode::OK, "ok\n"),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "the agent has stopped\n"),
+    match alive(&source).await {
+        Ok(_) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(dead) => (StatusCode::SERVICE_UNAVAILABLE, dead),
+    }
+}
+
+/// The agent's view, or which part of the process is dead.
+async fn alive(source: &Source) -> Result<View, String> {
+    let view = source.control.view().await;
+    let view = view.ok_or("the agent has stopped\n")?;
+    match source.data_path.dead_workers().as_slice() {
+        [] => Ok(view),
+        dead => {
+            let dead: Vec<String> = dead.iter().map(ToString::to_string).collect();
+            Err(format!("dead workers: {}\n", dead.join(", ")))
+        }
     }
 }
 
 /// The node forwards: it has a revision in force, from northd or from its data directory.
 async fn readyz(State(source): State<Source>) -> impl IntoResponse {
-    let Some(view) = source.control.view().await else {
-        let stopped = "the agent has stopped\n".to_owned();
-        return (StatusCode::SERVICE_UNAVAILABLE, stopped);
+    let view = match alive(&source).await {
+        Ok(view) => view,
+        Err(dead) => return (StatusCode::SERVICE_UNAVAILABLE, dead),
     };
     if view.revision == 0 && view.objects == 0 {
         let waiting = format!("no revision yet from northd at {}\n", view.address);
@@ -70,7 +83,9 @@ async fn readyz(State(source): State<Source>) -> impl IntoResponse {
 async fn metrics(State(source): State<Source>) -> impl IntoResponse {
     let view = source.control.view().await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics::encode(view.as_ref(), &source.data_path.stats()) {
+    let stats = source.data_path.stats();
+    let running = source.data_path.running_workers();
+    match metrics::encode(view.as_ref(), &stats, running) {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text),
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -19,7 +19,11 @@ type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
 
 /// All metrics, as one text. `view` is `None` when the agent has stopped.
-pub(crate) fn encode(view: Option<&View>, stats: &Stats) -> Result<String, fmt::Error> {
+pub(crate) fn encode(
+    view: Option<&View>,
+    stats: &Stats,
+    running_workers: usize,
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("weft_vswitch");
     packets(&mut registry, stats);
     drops(&mut registry, stats);
@@ -47,6 +51,12 @@ pub(crate) fn encode(view: Option<&View>, stats: &Stats) -> Result<String, fmt::
         "connections_limit",
         "Flows that can be remembered",
         stats.connections.capacity.into(),
+    );
+    gauge(
+        &mut registry,
+        "workers_running",
+        "Workers that do their work: fewer than were started means that one is dead",
+        running_workers as u64,
     );
     if let Some(view) = view {
         agent(&mut registry, view);
@@ -226,9 +236,10 @@ mod tests {
             last: None,
         });
         stats.ports.entry(at).or_default().rx_packets = 9;
-        let text = encode(None, &stats).unwrap();
+        let text = encode(None, &stats, 2).unwrap();
         for line in [
             "weft_vswitch_received_total 7",
+            "weft_vswitch_workers_running 2",
             "weft_vswitch_drops_total{reason=\"too-long\"} 5",
             "weft_vswitch_port_rx_packets_total{port=\"3/4\"} 9",
             "# EOF",

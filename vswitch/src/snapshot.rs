@@ -98,6 +98,11 @@ impl Adoption {
         self.changed.notify_all();
     }
 
+    /// The worker uses no snapshot any more, and nobody waits for it.
+    pub fn leave(&self, worker: usize) {
+        self.adopt(worker, Revision(u64::MAX));
+    }
+
     /// Waits until every worker uses `revision` or a later one.
     pub fn wait(&self, revision: Revision, timeout: Duration) -> Result<(), NotAdopted> {
         let end = Instant::now() + timeout;

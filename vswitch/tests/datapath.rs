@@ -2,13 +2,15 @@
 
 mod common;
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use pipeline::Tables;
+use pipeline::{DropReason, Tables};
+use vswitch::buffer::Pool;
 use vswitch::datapath::{DataPath, DataPathConfig, DataPathError, MAX_WORKERS};
-use vswitch::port::{MemoryPort, Port};
+use vswitch::port::{Batch, Capabilities, Frame, Lost, MemoryPort, Port};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -115,6 +117,51 @@ fn once_tables_and_ports_are_adopted_every_worker_forwards_by_them() {
         (2, 2)
     );
     assert_eq!(path.running_workers(), 0);
+}
+
+/// A device that breaks its worker.
+struct Faulty(MemoryPort);
+
+impl Port for Faulty {
+    fn readiness(&self) -> BorrowedFd<'_> {
+        self.0.readiness()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn receive(&mut self, _: &mut Pool, _: &mut Batch) -> Result<(), Lost> {
+        panic!("a fault that the test made")
+    }
+
+    fn transmit(
+        &mut self,
+        frames: &mut Vec<Frame>,
+        done: &mut dyn FnMut(Frame, Result<(), DropReason>),
+    ) {
+        self.0.transmit(frames, done);
+    }
+}
+
+#[test]
+fn a_dead_worker_is_named_and_does_not_keep_the_others_from_their_work() {
+    let path = DataPath::start(&config()).expect("it starts");
+    let (whole, _whole_wire) = MemoryPort::new(64).expect("a wire");
+    let (faulty, wire) = MemoryPort::new(64).expect("a wire");
+    assert_eq!(path.dead_workers(), [0; 0]);
+    path.add_device(a(), vec![Box::new(whole), Box::new(Faulty(faulty))])
+        .expect("two queues");
+    assert!(wire.send(&udp4(a(), c(), Shape::default()), None));
+    let deadline = std::time::Instant::now() + SOON;
+    while path.dead_workers() != [1] {
+        assert!(std::time::Instant::now() < deadline, "nobody noticed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(path.running_workers(), 1);
+    let revision = path.publish(Arc::new(tables("one", network())));
+    path.wait_adopted(revision, SOON)
+        .expect("nobody waits for the dead");
 }
 
 #[test]

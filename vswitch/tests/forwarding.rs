@@ -581,6 +581,12 @@ fn a_device_that_goes_away_has_its_last_frames_forwarded_and_no_port_any_more() 
     let frame = udp4(c(), a(), Shape::default());
     one.cut(c(), &frame);
     assert_eq!(one.received(a()), [frame]);
+    let (at, plug) = (c(), 0);
+    assert!(
+        one.events
+            .try_iter()
+            .any(|event| event == Event::Lost { at, plug })
+    );
     one.send(a(), &udp4(a(), c(), Shape::default()));
     assert_eq!(one.counters.dropped(DropReason::PortNotHere), 1);
     one.check_sum();

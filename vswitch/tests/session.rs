@@ -142,6 +142,12 @@ impl Story {
         self.catches_up();
     }
 
+    /// The interface that stands behind this port is destroyed.
+    fn loses(&mut self, at: PortRef) {
+        self.happens(Event::DeviceLost { at });
+        self.catches_up();
+    }
+
     fn on_stream(&mut self, event: Happening) {
         let stream = self.stream;
         self.happens(Event::Stream { stream, event });
@@ -450,4 +456,30 @@ fn a_localport_is_up_at_once_where_its_tables_are_in_force() {
     story.attaches("health");
     assert_eq!(story.answered, [Ok(Some(1442))]);
     assert_eq!(story.agent.port_statuses()[0].state, "up");
+}
+
+#[test]
+fn a_lost_interface_is_released_and_told_of_and_the_port_can_be_attached_again() {
+    let mut story = Story::welcomed();
+    let objects = switch_with("health", Plug::Localport);
+    let Object::Port(port) = &objects[1] else {
+        unreachable!()
+    };
+    story.told(delta_of(0, 5, &objects));
+    story.adopted();
+    story.attaches("health");
+    story.said();
+    story.loses(port.at);
+    let said = story.said();
+    assert!(
+        said.contains("Release") && said.contains("ports-up"),
+        "{said}"
+    );
+    let state = &story.agent.port_statuses()[0].state;
+    assert_eq!(state, "interface eth0 is gone from /run/netns/pod");
+    story.loses(port.at);
+    assert_eq!(story.said(), "", "each queue of the device may say so");
+    story.attaches("health");
+    assert_eq!(story.agent.port_statuses()[0].state, "up");
+    assert_eq!(story.answered, [Ok(Some(1442)), Ok(Some(1442))]);
 }

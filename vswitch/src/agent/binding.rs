@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use pipeline::Tables;
-use pipeline::object::{Attachment as Attached, PortKind};
+use pipeline::object::{Attachment as Attached, PortKind, PortRef};
 use southbound_proto::southbound as wire;
 use wire::from_node::Message as Up;
 
@@ -71,9 +71,27 @@ impl Ports {
         }
     }
 
+    /// The data path lost the interface of a port, if it has one there: that is gone.
+    pub fn device_lost(&mut self, at: PortRef, effects: &mut Vec<Effect>) -> Option<Up> {
+        let mut locals = self.locals.iter();
+        let (port, _) = locals.find(|(_, local)| local.plugged == Some(at))?;
+        let port = port.clone();
+        self.interface_gone(&port, effects)
+    }
+
     /// The interface was destroyed by someone else: the port is released.
     pub fn interface_gone(&mut self, port: &str, effects: &mut Vec<Effect>) -> Option<Up> {
         let local = self.locals.get_mut(port)?;
+        tracing::warn!(
+            port,
+            interface = local.attachment.interface,
+            netns = local.attachment.netns,
+            "an interface is gone; the port is released"
+        );
+        let refusal = Refusal::new(RefusalKind::NotFound, "the interface is gone");
+        for waiter in local.waiters.drain(..) {
+            answer(waiter.id, Err(refusal.clone()), effects);
+        }
         local.unplug(effects);
         local.bound = None;
         local.interface = Interface::Broken(format!(

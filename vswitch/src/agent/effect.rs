@@ -74,6 +74,11 @@ pub enum Event {
         /// Who waited for it.
         waiter: WaiterId,
     },
+    /// The data path lost the device of a port.
+    DeviceLost {
+        /// The port.
+        at: PortRef,
+    },
     /// The interface of a port was destroyed by someone else.
     InterfaceGone {
         /// The port's name.

@@ -138,6 +138,9 @@ impl Agent {
             Event::InterfaceGone { port } => {
                 messages.extend(self.ports.interface_gone(&port, &mut effects));
             }
+            Event::DeviceLost { at } => {
+                messages.extend(self.ports.device_lost(at, &mut effects));
+            }
             Event::Tick => {}
         }
         for message in messages {

@@ -1,8 +1,8 @@
 //! Two threads between the agent and the workers: one waits until snapshots are adopted, one collects what
 //! packets taught.
 
-use std::sync::Arc;
 use std::sync::mpsc as threads;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pipeline::Tables;
@@ -49,7 +49,8 @@ impl Watch {
             }
         });
         let taught = data_path.events();
-        std::thread::spawn(move || collect(&taught, &events));
+        let weak = Arc::downgrade(&data_path);
+        std::thread::spawn(move || collect(&taught, &weak, &events));
         Self {
             data_path,
             published,
@@ -64,18 +65,32 @@ impl Watch {
     }
 }
 
-fn collect(taught: &crossbeam::channel::Receiver<datapath::Event>, events: &mpsc::Sender<Event>) {
+fn collect(
+    taught: &crossbeam::channel::Receiver<datapath::Event>,
+    data_path: &Weak<DataPath>,
+    events: &mpsc::Sender<Event>,
+) {
+    let is_last = |at, plug| {
+        let data_path = data_path.upgrade();
+        data_path.is_some_and(|data_path| data_path.is_plugged(at, plug))
+    };
     while let Ok(first) = taught.recv() {
         let batch = std::iter::once(first).chain(taught.try_iter().take(LEARNED_BATCH - 1));
-        let (mut learned, mut used) = (Vec::new(), Vec::new());
+        let (mut learned, mut used, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for event in batch {
             match event {
                 datapath::Event::Learned(learn) => learned.push(learn),
                 datapath::Event::Used(key) => used.push(key),
+                datapath::Event::Lost { at, plug } if is_last(at, plug) => {
+                    lost.push(Event::DeviceLost { at });
+                }
+                datapath::Event::Lost { .. } => {}
             }
         }
+        let mut lost = lost.into_iter();
         let is_heard = (used.is_empty() || events.blocking_send(Event::Used(used)).is_ok())
-            && (learned.is_empty() || events.blocking_send(Event::Learned(learned)).is_ok());
+            && (learned.is_empty() || events.blocking_send(Event::Learned(learned)).is_ok())
+            && lost.all(|event| events.blocking_send(event).is_ok());
         if !is_heard {
             return;
         }

@@ -172,6 +172,12 @@ fn show(source: &Source, view: &View) -> wire::ShowReply {
         connections: connections.connections.into(),
         connections_limit: connections.capacity.into(),
         uptime_ms: millis(source.started.elapsed()),
+        dead_workers: source
+            .data_path
+            .dead_workers()
+            .into_iter()
+            .map(|number| number as u32)
+            .collect(),
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Command {
     Plug {
         /// The port.
         at: PortRef,
+        /// Numbers the pluggings of a data path, so that a device that is gone is not taken for its successor.
+        plug: u64,
         /// This worker's queue of the device.
         device: Box<dyn Port>,
         /// Where to count its traffic.
@@ -43,9 +45,10 @@ impl Worker {
             match command {
                 Command::Plug {
                     at,
+                    plug,
                     device,
                     counters,
-                } => ports.plug(at, device, counters, &self.poll),
+                } => ports.plug((at, plug), device, counters, &self.poll),
                 Command::Unplug { at } => {
                     ports.unplug(at, &self.poll);
                     self.upkeep.forget_flows_of(Place::Port(at));

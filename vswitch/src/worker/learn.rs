@@ -1,12 +1,13 @@
 //! What packets taught, told to the control side.
 //!
 //! The channel is bounded and nobody waits for it: what does not fit is lost, counted, and told again by a
-//! later packet.
+//! later packet. Only the loss of a device is kept until it is told: no packet tells that again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Sender, TrySendError};
+use pipeline::object::PortRef;
 use pipeline::{Learn, LearnedKey};
 
 use crate::counter::WorkerCounters;
@@ -25,12 +26,21 @@ pub enum Event {
     Learned(Learn),
     /// Traffic uses a learned entry.
     Used(LearnedKey),
+    /// The device of a port is gone by itself.
+    Lost {
+        /// The port.
+        at: PortRef,
+        /// Which plugging it was, see [`Command::Plug`](super::Command::Plug).
+        plug: u64,
+    },
 }
 
 /// What has been told, and when.
 pub(super) struct Events {
     sender: Sender<Event>,
     told_ms: HashMap<Event, u64, foldhash::fast::RandomState>,
+    /// Losses that could not be told yet; no more than ports were plugged.
+    lost: Vec<Event>,
     counters: Arc<WorkerCounters>,
 }
 
@@ -39,6 +49,7 @@ impl Events {
         Events {
             sender,
             told_ms: HashMap::default(),
+            lost: Vec::new(),
             counters,
         }
     }
@@ -53,6 +64,19 @@ impl Events {
         for key in used {
             self.tell(Event::Used(*key), USED_INTERVAL_MS, now_ms);
         }
+    }
+
+    /// The device of a port is gone.
+    pub(super) fn lost(&mut self, at: PortRef, plug: u64) {
+        self.lost.push(Event::Lost { at, plug });
+    }
+
+    /// Tells of lost devices; false if the control side could not take all of it now.
+    pub(super) fn tell_lost(&mut self) -> bool {
+        let sender = &self.sender;
+        self.lost
+            .retain(|event| matches!(sender.try_send(*event), Err(TrySendError::Full(_))));
+        self.lost.is_empty()
     }
 
     fn tell(&mut self, event: Event, interval_ms: u64, now_ms: u64) {
@@ -77,7 +101,7 @@ impl Events {
 mod tests {
     use crossbeam::channel::bounded;
     use packet::Mac;
-    use pipeline::object::DatapathKey;
+    use pipeline::object::{DatapathKey, PortKey};
 
     use super::*;
 
@@ -101,6 +125,30 @@ mod tests {
         while receiver.try_recv().is_ok() {}
         events.used(&[station(2)], 0);
         assert_eq!(receiver.try_recv(), Ok(Event::Used(station(2))));
+    }
+
+    #[test]
+    fn a_lost_device_is_told_once_there_is_room() {
+        let (sender, receiver) = bounded(1);
+        let mut events = Events::new(sender, Arc::default());
+        events.used(&[station(1)], 0);
+        let port = |number| PortRef {
+            datapath: DatapathKey::new(1).expect("a key"),
+            port: PortKey::new(number).expect("a key"),
+        };
+        events.lost(port(1), 1);
+        events.lost(port(2), 2);
+        assert!(!events.tell_lost());
+        for (number, is_all) in [(1, false), (2, true)] {
+            receiver.try_recv().expect("what came before");
+            assert_eq!(events.tell_lost(), is_all);
+            let lost = Event::Lost {
+                at: port(number),
+                plug: number.into(),
+            };
+            assert_eq!(receiver.recv(), Ok(lost));
+            events.used(&[station(u64::from(number) + 1)], 0);
+        }
     }
 
     #[test]

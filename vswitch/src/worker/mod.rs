@@ -205,10 +205,12 @@ impl Worker {
             let is_there = self.forwarder.receive(door, moment);
             self.forwarder.forward_batch(door, &mut turn, moment);
             self.forwarder.transmit(moment);
-            if !is_there {
-                self.forwarder.ports.lose(door, &self.poll);
+            if !is_there && let Some((at, plug)) = self.forwarder.ports.lose(door, &self.poll) {
+                self.forwarder.events.lost(at, plug);
+                self.upkeep.forget_flows_of(Place::Port(at));
             }
         }
+        self.upkeep.has_untold = !self.forwarder.events.tell_lost();
         self.forwarder.release_held(moment);
         self.forwarder.transmit(moment);
         self.upkeep.work(&mut turn, moment);

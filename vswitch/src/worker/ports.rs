@@ -73,6 +73,7 @@ impl Door {
 /// A port on this node.
 pub(super) struct Plugged {
     pub(super) at: PortRef,
+    plug: u64,
     pub(super) device: Device,
 }
 
@@ -110,10 +111,10 @@ impl Ports {
         }
     }
 
-    /// Plugs a device into `at`, in the place of a former one.
+    /// Plugs a device into a port, in the place of a former one, as the plugging of this number.
     pub(super) fn plug(
         &mut self,
-        at: PortRef,
+        (at, plug): (PortRef, u64),
         port: Box<dyn Port>,
         counters: Arc<TrafficCounters>,
         poll: &Poll,
@@ -124,7 +125,7 @@ impl Ports {
             staged: Vec::new(),
             counters,
         };
-        let id = self.plugged.insert(Plugged { at, device });
+        let id = self.plugged.insert(Plugged { at, plug, device });
         let port = &self.plugged[id].device.port;
         match poll.add(port.readiness(), Door::Port(id).token()) {
             Ok(()) => {
@@ -144,20 +145,20 @@ impl Ports {
         }
     }
 
-    /// A device is gone by itself.
-    pub(super) fn lose(&mut self, door: Door, poll: &Poll) {
+    /// A device is gone by itself; returns the port and the number of the plugging, if it was a port's.
+    pub(super) fn lose(&mut self, door: Door, poll: &Poll) -> Option<(PortRef, u64)> {
         match door {
             Door::Port(id) => {
-                let Some(plugged) = self.plugged.get(id) else {
-                    return;
-                };
-                tracing::warn!(port = ?plugged.at, "the device of a port is gone");
-                self.by_ref.remove(&plugged.at);
+                let &Plugged { at, plug, .. } = self.plugged.get(id)?;
+                tracing::debug!(port = ?at, "the device of a port is gone");
+                self.by_ref.remove(&at);
                 self.close(id, poll);
+                Some((at, plug))
             }
             Door::Tunnel => {
                 tracing::error!("the tunnel socket failed: nothing will come from other nodes");
                 forget(poll, &*self.tunnel.port);
+                None
             }
         }
     }

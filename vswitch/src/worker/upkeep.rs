@@ -13,6 +13,8 @@ const PORTION_INTERVAL_MS: u64 = 1_000;
 const IDLE_PORTION: u32 = 4_096;
 /// Entries of the connection table in a portion that looks for the flows of a port that is gone.
 const PURGE_PORTION: u32 = 4_096;
+/// Time until the control side is told again what it had no room for, in milliseconds.
+const UNTOLD_PAUSE_MS: u64 = 10;
 /// Ports whose flows are looked for at once; those of further ones expire by idleness.
 const PURGES: usize = 64;
 
@@ -21,6 +23,8 @@ pub(super) struct Upkeep {
     next_ms: u64,
     cursor: u32,
     purges: Vec<Purge>,
+    /// The control side has not heard everything that it must.
+    pub(super) has_untold: bool,
 }
 
 /// The flows of a place are to be forgotten.
@@ -36,6 +40,7 @@ impl Upkeep {
             next_ms: 0,
             cursor: 0,
             purges: Vec::new(),
+            has_untold: false,
         }
     }
 
@@ -87,8 +92,12 @@ impl Worker {
         let held_ms = self.forwarder.holds.next_ms();
         let purge_ms = (!self.upkeep.purges.is_empty()).then_some(now_ms);
         let is_needed = self.memory.has_waiting() || self.memory.has_connections();
+        let untold_ms = self.upkeep.has_untold.then_some(now_ms + UNTOLD_PAUSE_MS);
         let upkeep_ms = is_needed.then_some(self.upkeep.next_ms);
-        let next_ms = [held_ms, purge_ms, upkeep_ms].into_iter().flatten().min();
+        let next_ms = [held_ms, purge_ms, untold_ms, upkeep_ms]
+            .into_iter()
+            .flatten()
+            .min();
         let rest = next_ms.map(|next_ms| Duration::from_millis(next_ms.saturating_sub(now_ms)));
         [rest, limit].into_iter().flatten().min()
     }

@@ -329,6 +329,7 @@ impl Node {
         self.ports.insert(at, wire);
         self.tell(Command::Plug {
             at,
+            plug: 0,
             device: Box::new(port),
             counters: Arc::default(),
         });

@@ -40,7 +40,7 @@ fn facts(reply: &ShowReply) -> Vec<(&'static str, String)> {
         ("revision", reply.revision.to_string()),
         ("datapaths", reply.datapaths.to_string()),
         ("objects", reply.objects.to_string()),
-        ("workers", reply.workers.to_string()),
+        ("workers", workers(reply)),
         ("pod mtu", reply.tunnel_mtu.to_string()),
         (
             "connections",
@@ -49,6 +49,15 @@ fn facts(reply: &ShowReply) -> Vec<(&'static str, String)> {
         ("uptime", format!("{} s", reply.uptime_ms / 1000)),
     ]);
     facts
+}
+
+/// How many workers there are, and which of them are dead.
+fn workers(reply: &ShowReply) -> String {
+    if reply.dead_workers.is_empty() {
+        return reply.workers.to_string();
+    }
+    let dead: Vec<String> = reply.dead_workers.iter().map(u32::to_string).collect();
+    format!("{}, of which dead: {}", reply.workers, dead.join(" "))
 }
 
 fn as_text(facts: &[(&'static str, String)]) -> String {
@@ -76,6 +85,17 @@ pub(super) fn time(unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dead_workers_are_named() {
+        let mut reply = ShowReply {
+            workers: 4,
+            ..ShowReply::default()
+        };
+        assert_eq!(workers(&reply), "4");
+        reply.dead_workers = vec![0, 3];
+        assert_eq!(workers(&reply), "4, of which dead: 0 3");
+    }
 
     #[test]
     fn an_error_is_shown_only_when_there_was_one() {
