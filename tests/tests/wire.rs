@@ -41,7 +41,8 @@ fn decoded(world: &World, fields: &[&str]) -> Result<String> {
     tshark
         .arg("-r")
         .arg(&file)
-        .args(["-T", "fields", "-E", "separator=|", "-Y", "icmp.type == 8"]);
+        .args(["-T", "fields", "-E", "separator=|", "-E", "occurrence=f"]);
+    tshark.args(["-Y", "icmp.type == 8"]);
     tshark.args(fields.iter().flat_map(|field| ["-e", field]));
     let output = tshark.output().context("cannot start tshark")?;
     ensure!(

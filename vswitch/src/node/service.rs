@@ -220,6 +220,8 @@ fn stats(stats: &Stats, tables: &Tables) -> wire::StatsReply {
         .map(|(totals, worker)| wire::WorkerStats {
             worker,
             received: totals.received,
+            copied: totals.copied,
+            originated: totals.originated,
             output: totals.transmitted,
             answered: totals.answered,
             dropped: totals.dropped,

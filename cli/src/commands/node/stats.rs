@@ -18,13 +18,25 @@ pub(super) fn stats(settings: &Settings) -> Result<String, Failure> {
 
 fn workers(workers: &[WorkerStats]) -> Table {
     let headings = [
-        "worker", "received", "sent", "answered", "dropped", "held", "hits", "misses", "stale",
+        "worker",
+        "received",
+        "copied",
+        "originated",
+        "sent",
+        "answered",
+        "dropped",
+        "held",
+        "hits",
+        "misses",
+        "stale",
         "batches",
     ];
     let row = |worker: &WorkerStats| {
         [
             worker.worker.into(),
             worker.received,
+            worker.copied,
+            worker.originated,
             worker.output,
             worker.answered,
             worker.dropped,
