@@ -75,14 +75,18 @@ fn tunnels_are_geneve_as_ovn_writes_it(underlay: Underlay, test: &str) -> Result
         "0|1|0x0102|0x80|8",
         "{lines}"
     );
-    let keys = decoded(&world, &["geneve.vni", "geneve.option.data"])?;
-    let (vni, data) = keys
+    let keys = decoded(&world, &["geneve.vni", "geneve.options"])?;
+    let (vni, options) = keys
         .lines()
         .next()
         .and_then(|line| line.split_once('|'))
         .context("tshark prints the keys")?;
     let number = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16);
     assert!(number(vni)? > 0);
+    let (_, data) = options
+        .trim()
+        .split_at_checked(8)
+        .context("the option has data after its header")?;
     // One bit zero, fifteen bits of the port it came in by, sixteen of the port it goes out by.
     let ports = number(data)?;
     let (inport, outport) = (ports >> 16, ports & 0xffff);
