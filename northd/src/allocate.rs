@@ -1,8 +1,11 @@
-//! Handing out numbers: the tunnel keys of datapaths and ports, and the VLAN tags that northd chooses.
+//! Handing out numbers: the tunnel keys of datapaths and ports, and the VLAN tags and addresses that northd
+//! chooses.
 //!
-//! Numbers are rows of the database (`Datapath_Binding`, `Port_Binding`, `Logical_Switch_Port.tag`), so they
+//! Numbers are rows of the database (`Datapath_Binding`, `Port_Binding`, `Logical_Switch_Port.tag`,
+//! `.dynamic_addresses`), so they
 //! stay over restarts. Whoever has one keeps it until its row goes, unless another row requests it.
 
+mod addresses;
 mod assign;
 mod datapaths;
 mod learned;
@@ -24,6 +27,7 @@ pub fn allocate(database: &Database, changes: &Changes) -> Vec<Operation> {
         operations = ports::allocate(database, changes);
     }
     operations.extend(tags::allocate(database, changes));
+    operations.extend(addresses::allocate(database, changes));
     operations
 }
 

@@ -35,6 +35,7 @@ mod switch;
 mod switch_port;
 mod warnings;
 
+pub(crate) use address::stations_of;
 pub use engine::{Compiled, Compiler};
 pub use features::{FEATURES, Feature};
 pub use output::{Output, RowWarning};

@@ -11,6 +11,7 @@ pub mod compile;
 pub mod config;
 pub mod control;
 pub mod insight;
+mod ipam;
 pub mod logging;
 pub mod metrics;
 pub mod northbound;

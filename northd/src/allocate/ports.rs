@@ -167,7 +167,7 @@ fn of<Datapath: Table, Port: Table>(
 }
 
 /// The rows in column `ports`.
-fn ports_in<Datapath: Table>(row: &Option<Arc<Row>>) -> BTreeSet<Uuid> {
+pub(super) fn ports_in<Datapath: Table>(row: &Option<Arc<Row>>) -> BTreeSet<Uuid> {
     let ports = row
         .as_ref()
         .and_then(|row| row.get(Datapath::SCHEMA, "ports"));
@@ -175,7 +175,7 @@ fn ports_in<Datapath: Table>(row: &Option<Arc<Row>>) -> BTreeSet<Uuid> {
 }
 
 /// The datapath that has a port. Should several name it, the one with the least UUID has it.
-fn owner_of<Port: Table>(database: &Database, port: Uuid) -> Option<Uuid> {
+pub(super) fn owner_of<Port: Table>(database: &Database, port: Uuid) -> Option<Uuid> {
     let owners = database.referrers(Port::NAME, port);
     let mut owners = owners.filter(|(_, column, _)| column.name == "ports");
     let is_datapath =

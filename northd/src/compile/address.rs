@@ -84,6 +84,16 @@ impl Station {
     }
 }
 
+/// The stations that texts of `addresses` name; other texts name none.
+pub(crate) fn stations_of<'a>(
+    texts: impl IntoIterator<Item = &'a String>,
+) -> impl Iterator<Item = StationAddresses> {
+    let stations = texts
+        .into_iter()
+        .filter_map(|text| Station::parse(text).ok());
+    stations.map(Station::into_addresses)
+}
+
 /// `IP` or `IP/LENGTH`.
 pub(super) fn network(word: &str) -> Option<IpNet> {
     match word.parse::<IpAddr>() {

@@ -8,8 +8,16 @@ use uuid::Uuid;
 
 use super::options::Options;
 use super::{Output, Reader};
+use crate::ipam::Pool;
 
-const OPTIONS: &[&str] = &["vlan-passthru", "requested-tnl-key"];
+const OPTIONS: &[&str] = &[
+    "exclude_ips",
+    "ipv6_prefix",
+    "mac_only",
+    "requested-tnl-key",
+    "subnet",
+    "vlan-passthru",
+];
 
 pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     // Column by column, so that a new port of the switch is no change of it.
@@ -20,6 +28,9 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     };
     out.name(&name);
     let options = Options::new("other_config", &config, OPTIONS, out);
+    for complaint in Pool::parse(&config).complaints {
+        out.warn("other_config", complaint);
+    }
     let vlan_passthru = options.flag("vlan-passthru", false);
     datapath(
         reader,

@@ -15,6 +15,7 @@ use super::networks::Networks;
 use super::options::Options;
 use super::switch::requested_key;
 use super::{Output, Reader};
+use crate::ipam::{Pool, Wish};
 
 const OPTIONS: &[&str] = &["requested-chassis", "requested-tnl-key"];
 const ROUTER_OPTIONS: &[&str] = &["requested-tnl-key", "router-port"];
@@ -174,21 +175,58 @@ struct Addresses {
 
 fn addresses(reader: &mut Reader<'_>, port: &nb::LogicalSwitchPort, out: &mut Output) -> Addresses {
     let mut found = Addresses::default();
+    let mut is_dynamic = false;
     for text in &port.addresses {
         match text.trim() {
             "unknown" => found.has_unknown = true,
             "router" => found.stations.extend(router_addresses(reader, port, out)),
-            text if text.split_whitespace().any(|word| word == "dynamic") => {
-                let message = format!("{text:?}: addresses are not chosen for ports");
-                out.warn("addresses", message);
+            text if Wish::parse(text).is_some() && is_dynamic => {
+                out.warn(
+                    "addresses",
+                    format!("{text:?}: one address is chosen already"),
+                );
             }
+            text if Wish::parse(text).is_some() => is_dynamic = true,
             text => {
                 let station = station(text, "addresses", out);
                 found.stations.extend(station.map(Station::into_addresses));
             }
         }
     }
+    if is_dynamic {
+        found.stations.extend(chosen_addresses(reader, port, out));
+    }
     found
+}
+
+/// The addresses that were chosen for the port.
+fn chosen_addresses(
+    reader: &mut Reader<'_>,
+    port: &nb::LogicalSwitchPort,
+    out: &mut Output,
+) -> Option<StationAddresses> {
+    let row = port.id.uuid();
+    let switch = reader.find(Lookup::SwitchOf(row))?;
+    let config = reader.column::<nb::LogicalSwitch, _>(switch, "other_config")?;
+    let pool = Pool::parse(&config);
+    if !pool.is_in_use() {
+        out.warn(
+            "addresses",
+            "no address is chosen: the switch has no other_config subnet, ipv6_prefix or mac_only",
+        );
+        return None;
+    }
+    let chosen: Option<String> =
+        reader.column::<nb::LogicalSwitchPort, _>(row, "dynamic_addresses")?;
+    let Some(chosen) = chosen.and_then(|text| Station::parse(&text).ok()) else {
+        out.warn("addresses", "no MAC address is left to be chosen");
+        return None;
+    };
+    let addresses = chosen.into_addresses();
+    if pool.has_ipv4() && addresses.ipv4.is_empty() {
+        out.warn("addresses", "no address of the switch's subnet is left");
+    }
+    Some(addresses)
 }
 
 fn station(text: &str, column: &'static str, out: &mut Output) -> Option<Station> {

@@ -89,8 +89,9 @@ fn operations(database: &Database, [what, a, b, c, d]: Action) -> Option<Vec<Ope
 }
 
 fn key_request(number: u8) -> Datum {
-    match number % 3 {
+    match number % 4 {
         0 => Datum::map([("requested-tnl-key", (number % 5).to_string())]),
+        3 => Datum::map([("subnet", "10.0.0.0/30"), ("ipv6_prefix", "fd00::")]),
         1 => Datum::map([("vlan-passthru", "true")]),
         _ => Datum::map([("other", "x")]),
     }
