@@ -291,7 +291,7 @@ impl ColumnType {
     }
 
     /// The references that its atoms are.
-    pub(crate) fn references(&self) -> impl Iterator<Item = Reference> {
+    pub fn references(&self) -> impl Iterator<Item = Reference> {
         [Some(self.key), self.value]
             .into_iter()
             .flatten()

@@ -7,6 +7,12 @@ use uuid::Uuid;
 use super::options::Options;
 use super::{Output, Reader};
 
+const OPTIONS: &[&str] = &[
+    "fdb_age_threshold",
+    "mac_binding_age_threshold",
+    "mac_prefix",
+];
+
 /// Seconds that a learned MAC address of a switch lives unused, unless `options:fdb_age_threshold` says.
 const DEFAULT_FDB_AGE_S: u32 = 300;
 
@@ -19,7 +25,10 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     let Some((nb_cfg, map)) = nb_cfg.zip(options) else {
         return;
     };
-    let options = Options::unchecked("options", &map);
+    if reader.column::<nb::NbGlobal, _>(row, "ipsec") == Some(true) {
+        out.warn("ipsec", "tunnels are not encrypted");
+    }
+    let options = Options::new("options", &map, OPTIONS, out);
     let fdb_age_s = options.number("fdb_age_threshold", 0, u32::MAX, out);
     let neighbor_age_s = options.number("mac_binding_age_threshold", 0, u32::MAX, out);
     out.object(Object::Global(Global {

@@ -20,15 +20,9 @@ impl<'a> Options<'a> {
         known: &[&str],
         out: &mut Output,
     ) -> Self {
-        let options = Self::unchecked(column, map);
         for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
             out.warn(column, format!("{key:?} is not carried out"));
         }
-        options
-    }
-
-    /// The column's map, whose other keys are nobody's business.
-    pub(super) fn unchecked(column: &'static str, map: &'a BTreeMap<String, String>) -> Self {
         Self { column, map }
     }
 
