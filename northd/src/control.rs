@@ -29,7 +29,7 @@ use crate::compile::{Compiler, RowWarning};
 use crate::session::{Effect, Identity, Session};
 use crate::world::{Marks, World};
 use bindings::Refusal;
-use learned::Counts;
+use learned::{Ages, Counts};
 pub use learned::{NEIGHBORS_PER_ROUTER_MAX, STATIONS_PER_SWITCH_MAX};
 use nodes::Nodes;
 pub use nodes::{LOCALPORTS_PER_NODE_MAX, NODES_MAX, NodeStatus};
@@ -41,6 +41,9 @@ pub const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long nodes may take to come back to a northd that was just started: longer than the longest pause
 /// between two attempts of theirs.
 pub const START_GRACE: Duration = Duration::from_secs(15);
+
+/// How often what was learned is looked at for its age.
+pub const AGE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often numbering may make further numbering necessary: keys of datapaths, then of their ports, then
 /// whoever had those.
@@ -79,6 +82,9 @@ pub struct Control {
     compiler: Compiler,
     world: World,
     counts: Counts,
+    /// Nothing learned is old before the nodes had an age's time to say what they use.
+    started: Instant,
+    age_check_at: Instant,
     nodes: Nodes,
     sessions: BTreeMap<StreamId, Session>,
     outputs: Vec<Output>,
@@ -96,6 +102,8 @@ impl Control {
             compiler: Compiler::default(),
             world: World::default(),
             counts: Counts::default(),
+            started: now.instant,
+            age_check_at: now.instant + AGE_CHECK_INTERVAL,
             nodes,
             sessions: BTreeMap::new(),
             outputs: Vec::new(),
@@ -213,7 +221,9 @@ impl Control {
     /// When [`Control::tick`] has something to do next.
     pub fn deadline(&self) -> Option<Instant> {
         let sessions = self.sessions.values().map(Session::deadline);
-        sessions.chain(self.nodes.deadline()).min()
+        let may_expire = self.counts.may_expire(self.ages());
+        let age_check = may_expire.then_some(self.age_check_at);
+        sessions.chain(self.nodes.deadline()).chain(age_check).min()
     }
 
     /// Does what is due at `now`.
@@ -227,6 +237,7 @@ impl Control {
                 self.handle(stream, effect, now);
             }
         }
+        self.expire_learned(now);
         for (node, localports) in self.nodes.expire(now.instant) {
             tracing::info!(chassis = %node, "released the ports of a lost node");
             let operations = bindings::release_all(self.queue.database(), &node);
@@ -240,6 +251,41 @@ impl Control {
                 tracing::info!(chassis = %node, port, "released a port that its node does not claim");
                 self.release(&node, &port);
             }
+        }
+    }
+
+    fn expire_learned(&mut self, now: Now) {
+        if now.instant < self.age_check_at {
+            return;
+        }
+        self.age_check_at = now.instant + AGE_CHECK_INTERVAL;
+        let uptime = now.instant.saturating_duration_since(self.started);
+        let is_seen = |age_ms: &i64| uptime.as_millis() >= u128::from(age_ms.unsigned_abs());
+        let Ages {
+            station_ms,
+            neighbor_ms,
+        } = self.ages();
+        let ages = Ages {
+            station_ms: station_ms.filter(is_seen),
+            neighbor_ms: neighbor_ms.filter(is_seen),
+        };
+        let operations = self.counts.expire(ages, now.unix_ms);
+        self.queue.push(operations);
+    }
+
+    fn ages(&self) -> Ages {
+        let Some(Object::Global(global)) = self
+            .compiler
+            .objects()
+            .get(&ObjectKey::Global)
+            .map(|object| &**object)
+        else {
+            return Ages::default();
+        };
+        let age_ms = |age_s: u32| (age_s != 0).then(|| i64::from(age_s) * 1_000);
+        Ages {
+            station_ms: age_ms(global.fdb_age_s),
+            neighbor_ms: age_ms(global.neighbor_age_s),
         }
     }
 
@@ -295,10 +341,10 @@ impl Control {
                 self.queue.push(operations);
             }
             Effect::Learned(neighbors, stations) => {
-                let database = self.queue.database();
-                let operations = self
-                    .counts
-                    .merge(database, &neighbors, &stations, now.unix_ms);
+                let (database, ages) = (self.queue.database(), self.ages());
+                let operations =
+                    self.counts
+                        .merge(database, &neighbors, &stations, ages, now.unix_ms);
                 self.queue.push(operations);
             }
             Effect::Nacked(reason) => self.nodes.nacked(&node, reason),

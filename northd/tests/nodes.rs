@@ -101,6 +101,14 @@ impl Story {
         self.exchange();
     }
 
+    /// Lets time pass, in which all nodes are heard of.
+    fn pass_lively(&mut self, time: Duration) {
+        self.pass(time);
+        for name in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.say(name, Up::Heartbeat(wire::Heartbeat { sequence: 1 }));
+        }
+    }
+
     fn check_node(&self, name: &str) {
         let node = &self.nodes[name];
         assert_eq!(node.held(), self.world.desired(node), "{name}");
@@ -486,15 +494,7 @@ fn what_is_learned_is_shared_until_it_expires() {
     let mut story = Story::begin(&["n1", "n2"]);
     story.claim("n1", "a", true);
     story.claim("n2", "b", true);
-    let at = |story: &Story| {
-        let objects = story.nodes["n1"].held().into_values();
-        let mut ports = objects.filter_map(|object| match object {
-            pipeline::object::Object::Port(port) if port.name == "a" => Some(port.at),
-            _ => None,
-        });
-        ports.next().expect("n1 has it")
-    };
-    let place = at(&story);
+    let place = story.world.place_of("a");
     let learned = |mac: u8, expired: bool| {
         let station = wire::LearnedStation {
             datapath: place.datapath.get(),
@@ -519,6 +519,50 @@ fn what_is_learned_is_shared_until_it_expires() {
     let mut held = story.nodes["n2"].objects.keys();
     let is_station = |key: &ObjectKey| matches!(key, ObjectKey::Fdb(..));
     assert!(!held.any(is_station), "the port moved");
+}
+
+#[test]
+fn what_any_node_uses_is_kept_and_what_none_uses_grows_old() {
+    const AGE_S: u32 = 60;
+    let mut story = Story::begin(&["n1", "n2"]);
+    let options = Datum::map([("fdb_age_threshold", AGE_S.to_string())]);
+    let global = story.world.global().id;
+    story
+        .world
+        .commit(&[Operation::update(global, [("options", options)])]);
+    story.claim("n1", "a", true);
+    let place = story.world.place_of("a");
+    let station = wire::LearnedStation {
+        datapath: place.datapath.get(),
+        port: place.port.get().into(),
+        mac: vec![2, 0, 0, 0, 0, 1].into(),
+        expired: false,
+    };
+    let learned = Up::Learned(wire::Learned {
+        stations: vec![station],
+        neighbors: Vec::new(),
+    });
+    // One node learns it, the other uses it.
+    story.say("n1", learned.clone());
+    let is_known = |story: &Story| {
+        let mut held = story.world.control.objects().keys();
+        held.any(|key| matches!(key, ObjectKey::Fdb(..)))
+    };
+    for second in 1..=4 * AGE_S {
+        story.pass_lively(SECOND);
+        if second % (AGE_S / 4) == 0 {
+            story.say("n2", learned.clone());
+        }
+        assert!(is_known(&story), "after {second} s");
+    }
+    for _ in 1..AGE_S {
+        story.pass_lively(SECOND);
+        assert!(is_known(&story));
+    }
+    story.pass_lively(2 * SECOND);
+    assert!(!is_known(&story));
+    story.check_node("n1");
+    story.check_node("n2");
 }
 
 #[test]

@@ -4,9 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use packet::Mac;
+use pipeline::LearnedKey;
 use pipeline::object::{
-    Attachment as Plug, Datapath, DatapathKey, DatapathKind, Global, Object, Port, PortKey,
-    PortKind, PortRef, SwitchPort,
+    Attachment as Plug, Datapath, DatapathKey, DatapathKind, FdbEntry, Global, Object, Port,
+    PortKey, PortKind, PortRef, SwitchPort,
 };
 use southbound_proto::convert::encode_object;
 use southbound_proto::southbound as wire;
@@ -482,4 +484,41 @@ fn a_lost_interface_is_released_and_told_of_and_the_port_can_be_attached_again()
     story.attaches("health");
     assert_eq!(story.agent.port_statuses()[0].state, "up");
     assert_eq!(story.answered, [Ok(Some(1442)), Ok(Some(1442))]);
+}
+
+#[test]
+fn an_entry_in_use_is_told_again_whoever_learned_it() {
+    const AGE: Duration = Duration::from_secs(60);
+    let mut objects = switch_with("health", Plug::Localport);
+    let switch = DatapathKey::new(1).expect("a key");
+    let port = PortKey::new(1).expect("a key");
+    let mac = Mac([2, 0, 0, 0, 0, 1]);
+    objects.push(Object::Fdb(FdbEntry { switch, mac, port }));
+    objects.push(Object::Global(Global {
+        fdb_age_s: AGE.as_secs() as u32,
+        ..Global::default()
+    }));
+    let mut story = Story::welcomed();
+    story.told(delta_of(0, 5, &objects));
+    story.adopted();
+    let told = |story: &mut Story| {
+        story.passes(Duration::from_millis(1));
+        story.said().matches("LearnedStation").count()
+    };
+    let used = || Event::Used(vec![LearnedKey::Station(switch, mac)]);
+    assert_eq!(told(&mut story), 0, "nothing was used");
+    for (pause, expected) in [
+        (Duration::ZERO, 1),
+        (AGE / 5, 0),
+        (AGE / 5, 1),
+        (2 * AGE, 1),
+    ] {
+        for _ in 0..pause.as_secs() {
+            story.passes(Duration::from_secs(1));
+            story.told(Down::Heartbeat(wire::Heartbeat::default()));
+        }
+        assert_eq!(told(&mut story), 0, "age is northd's to judge");
+        story.happens(used());
+        assert_eq!(told(&mut story), expected, "after {pause:?}");
+    }
 }

@@ -118,6 +118,16 @@ impl World {
         port.expect("the test made it")
     }
 
+    /// Where the compiled tables have the port.
+    pub(crate) fn place_of(&self, name: &str) -> pipeline::object::PortRef {
+        let mut objects = self.control.objects().values();
+        let place = objects.find_map(|object| match &**object {
+            Object::Port(port) if port.name == name => Some(port.at),
+            _ => None,
+        });
+        place.expect("it is compiled")
+    }
+
     pub(crate) fn chassis_of(&self, name: &str) -> Option<String> {
         let index = vec![Datum::scalar(self.switch_port(name).id.uuid())];
         let binding: Option<sb::PortBinding> = self.database.table().find(&["nb_uuid"], index);

@@ -1,6 +1,11 @@
-//! What the node learns of stations: told upward in small batches, and forgotten when it goes unused.
+//! What the node learns of stations: told upward in small batches, again while it is in use, and forgotten when
+//! it goes unused.
+//!
+//! northd decides on the age of what it took note of: any node that uses an entry keeps it young by telling it
+//! again, whoever learned it. Only what northd never took up is aged here.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 use std::time::{Duration, Instant};
 
 use packet::Mac;
@@ -20,7 +25,30 @@ pub(super) const UNTOLD_MAX: usize = 2 * ENTRIES_MAX;
 /// How often entries are looked at for their age.
 pub(super) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The entries that this node learned itself, with their ages, and what is still to be told.
+/// An entry in use is told again this often within its age.
+const REFRESHES_PER_AGE: u32 = 4;
+
+/// How long entries live unused, in seconds; 0 lets them live for good.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ages {
+    /// Of a station.
+    pub(super) station_s: u32,
+    /// Of a neighbour.
+    pub(super) neighbor_s: u32,
+}
+
+impl Ages {
+    /// The age of this kind of entry, if it has one.
+    fn of(self, key: &LearnedKey) -> Option<Duration> {
+        let age_s = match key {
+            LearnedKey::Station(..) => self.station_s,
+            LearnedKey::Neighbor(..) => self.neighbor_s,
+        };
+        (age_s != 0).then(|| Duration::from_secs(age_s.into()))
+    }
+}
+
+/// The entries that this node learned or uses, with their ages, and what is still to be told.
 #[derive(Debug)]
 pub(super) struct Learning {
     entries: BTreeMap<LearnedKey, Entry>,
@@ -34,6 +62,18 @@ struct Entry {
     port: PortRef,
     mac: Mac,
     used_at: Instant,
+    told_at: Instant,
+}
+
+impl Entry {
+    fn new(port: PortRef, mac: Mac, now: Instant) -> Self {
+        Self {
+            port,
+            mac,
+            used_at: now,
+            told_at: now,
+        }
+    }
 }
 
 impl Learning {
@@ -55,8 +95,7 @@ impl Learning {
                 return false;
             }
             let (Learn::Station { port, mac } | Learn::Neighbor { port, mac, .. }) = **learn;
-            let used_at = now;
-            let entry = Entry { port, mac, used_at };
+            let entry = Entry::new(port, mac, now);
             self.entries.insert(key, entry);
             self.tell(key, entry, false, now);
             true
@@ -64,11 +103,24 @@ impl Learning {
         learned.iter().filter(may_learn).copied().collect()
     }
 
-    /// Notes that traffic used entries.
-    pub(super) fn used(&mut self, keys: &[LearnedKey], now: Instant) {
+    /// Notes that traffic used entries, whoever learned them, and tells so from time to time.
+    pub(super) fn used(&mut self, keys: &[LearnedKey], tables: &Tables, ages: Ages, now: Instant) {
         for key in keys {
-            if let Some(entry) = self.entries.get_mut(key) {
-                entry.used_at = now;
+            let Some(age) = ages.of(key) else { continue };
+            let is_full = self.entries.len() >= ENTRIES_MAX;
+            let (entry, is_new) = match self.entries.entry(*key) {
+                Slot::Occupied(there) => (there.into_mut(), false),
+                Slot::Vacant(_) if is_full => continue,
+                Slot::Vacant(place) => match find(key, tables) {
+                    Some((port, mac)) => (place.insert(Entry::new(port, mac, now)), true),
+                    None => continue,
+                },
+            };
+            entry.used_at = now;
+            if is_new || now.saturating_duration_since(entry.told_at) >= age / REFRESHES_PER_AGE {
+                entry.told_at = now;
+                let entry = *entry;
+                self.tell(*key, entry, false, now);
             }
         }
     }
@@ -79,41 +131,23 @@ impl Learning {
         report_at.map_or(self.sweep_at, |at| at.min(self.sweep_at))
     }
 
-    /// Takes over the ageing of a station behind a port of this node that was learned in an earlier life.
-    pub(super) fn adopt(&mut self, port: PortRef, mac: Mac, now: Instant) {
-        let key = LearnedKey::Station(port.datapath, mac);
-        let used_at = now;
-        let entry = Entry { port, mac, used_at };
-        if self.entries.len() < ENTRIES_MAX {
-            self.entries.entry(key).or_insert(entry);
-        }
-    }
-
     /// Forgets an entry, without a word, unless the tables still say what was learned.
     pub(super) fn reconcile(&mut self, key: &LearnedKey, tables: &Tables) {
         let Some(entry) = self.entries.get(key) else {
             return;
         };
-        let is_confirmed = match *key {
-            LearnedKey::Station(switch, mac) => tables
-                .station(switch, mac)
-                .is_some_and(|station| station.port == entry.port.port),
-            LearnedKey::Neighbor(port, ip) => tables
-                .neighbor(port, ip)
-                .is_some_and(|neighbor| neighbor.learned == Some(entry.mac)),
-        };
-        if !is_confirmed {
+        if find(key, tables) != Some((entry.port, entry.mac)) {
             self.entries.remove(key);
             self.untold.remove(key);
         }
     }
 
-    /// The entries that went unused for longer than their kind may, which are then forgotten and reported.
-    /// An age of 0 seconds lets entries live for good.
+    /// The entries that went unused for longer than their kind may, which are then forgotten; those that
+    /// `is_own` says northd did not take up are reported, and returned.
     pub(super) fn expire(
         &mut self,
-        station_age_s: u32,
-        neighbor_age_s: u32,
+        ages: Ages,
+        is_own: impl Fn(&LearnedKey) -> bool,
         now: Instant,
     ) -> Vec<LearnedKey> {
         if now < self.sweep_at {
@@ -121,18 +155,17 @@ impl Learning {
         }
         self.sweep_at = now + SWEEP_INTERVAL;
         let is_expired = |(key, entry): &(&LearnedKey, &Entry)| {
-            let age_s = match key {
-                LearnedKey::Station(..) => station_age_s,
-                LearnedKey::Neighbor(..) => neighbor_age_s,
-            };
-            let age = Duration::from_secs(age_s.into());
-            age_s != 0 && now.saturating_duration_since(entry.used_at) >= age
+            let unused = now.saturating_duration_since(entry.used_at);
+            ages.of(key).is_some_and(|age| unused >= age)
         };
         let expired = self.entries.iter().filter(is_expired);
-        let expired: Vec<(LearnedKey, Entry)> =
+        let mut expired: Vec<(LearnedKey, Entry)> =
             expired.map(|(key, entry)| (*key, *entry)).collect();
-        for (key, entry) in &expired {
+        for (key, _) in &expired {
             self.entries.remove(key);
+        }
+        expired.retain(|(key, _)| is_own(key));
+        for (key, entry) in &expired {
             self.tell(*key, *entry, true, now);
         }
         expired.into_iter().map(|(key, _)| key).collect()
@@ -161,6 +194,17 @@ impl Learning {
         }
         self.untold.insert(key, (entry, expired));
         self.report_at.get_or_insert(now + REPORT_DELAY);
+    }
+}
+
+/// The place of a learned entry and its MAC address, as the tables say.
+fn find(key: &LearnedKey, tables: &Tables) -> Option<(PortRef, Mac)> {
+    match *key {
+        LearnedKey::Station(datapath, mac) => {
+            let port = tables.station(datapath, mac)?.port;
+            Some((PortRef { datapath, port }, mac))
+        }
+        LearnedKey::Neighbor(port, ip) => Some((port, tables.neighbor(port, ip)?.learned?)),
     }
 }
 

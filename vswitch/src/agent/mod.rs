@@ -22,8 +22,8 @@ mod watch;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use pipeline::Learn;
 use pipeline::object::{Attachment as Attached, PortKind};
+use pipeline::{Learn, LearnedKey};
 use southbound_proto::southbound as wire;
 use wire::from_node::Message as Up;
 
@@ -31,7 +31,7 @@ pub use assembly::{Assembly, Progress, STEP_ENTRIES_MAX, Step};
 pub use attachment::{AttachRequest, Attachment, PortStatus, Refusal, RefusalKind, WaiterId};
 pub use binding::Northd;
 pub use effect::{Effect, Event, OpenMode};
-use learning::Learning;
+use learning::{Ages, Learning};
 pub use objects::{Objects, Saved};
 pub use ports::Ports;
 use session::{Identity, Session};
@@ -82,7 +82,7 @@ impl Agent {
             up: BTreeSet::new(),
         };
         agent.publish(&mut effects);
-        agent.configuration_changed(now, &mut effects);
+        agent.rebind(&mut effects);
         (agent, effects)
     }
 
@@ -98,7 +98,10 @@ impl Agent {
                 self.ports.adopted(self.adopted_epoch, &mut effects);
             }
             Event::Learned(learned) => self.learn(&learned, now, &mut effects),
-            Event::Used(keys) => self.learning.used(&keys, now),
+            Event::Used(keys) => {
+                let (tables, ages) = (self.objects.tables(), self.ages());
+                self.learning.used(&keys, tables, ages, now);
+            }
             Event::Attach {
                 waiter,
                 request,
@@ -232,7 +235,7 @@ impl Agent {
                     revision = self.revision_in_force,
                     "lost northd: forwarding goes on as of the last revision"
                 ),
-                session::Effect::Apply(step) => self.apply(step, now, effects),
+                session::Effect::Apply(step) => self.apply(step, effects),
                 session::Effect::AckAgain => self.acknowledge_again(effects),
                 session::Effect::ClaimAnswered(result) => {
                     self.ports.claim_answered(&result, now, effects);
@@ -275,7 +278,7 @@ impl Agent {
             .collect()
     }
 
-    fn apply(&mut self, step: Step, now: Instant, effects: &mut Vec<Effect>) {
+    fn apply(&mut self, step: Step, effects: &mut Vec<Effect>) {
         let revision = step.to_revision;
         if step.unknown_count > 0 {
             let count = step.unknown_count;
@@ -296,26 +299,12 @@ impl Agent {
                     epoch: self.epoch,
                 });
                 effects.push(Effect::SaveObjects);
-                self.configuration_changed(now, effects);
+                self.rebind(effects);
             }
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(revision, reason, "refused a revision of northd");
                 self.send(Up::Nack(wire::Nack { revision, reason }), effects);
-            }
-        }
-    }
-
-    fn configuration_changed(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.rebind(effects);
-        let tables = self.objects.tables();
-        for entry in self.objects.stations() {
-            let port = pipeline::object::PortRef {
-                datapath: entry.switch,
-                port: entry.port,
-            };
-            if tables.interface(port).is_some() {
-                self.learning.adopt(port, entry.mac, now);
             }
         }
     }
@@ -367,10 +356,19 @@ impl Agent {
         }
     }
 
-    fn expire(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+    fn ages(&self) -> Ages {
         let global = self.objects.tables().global();
-        let (station_age_s, neighbor_age_s) = (global.fdb_age_s, global.neighbor_age_s);
-        let expired = self.learning.expire(station_age_s, neighbor_age_s, now);
+        Ages {
+            station_s: global.fdb_age_s,
+            neighbor_s: global.neighbor_age_s,
+        }
+    }
+
+    fn expire(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let ages = self.ages();
+        let objects = &self.objects;
+        let is_own = |key: &LearnedKey| objects.is_own(key);
+        let expired = self.learning.expire(ages, is_own, now);
         let mut is_changed = false;
         for key in &expired {
             is_changed |= self.objects.forget(key);

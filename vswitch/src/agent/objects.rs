@@ -130,12 +130,9 @@ impl Objects {
         true
     }
 
-    /// The stations that northd knows behind ports of any node.
-    pub fn stations(&self) -> impl Iterator<Item = &FdbEntry> {
-        self.given.values().filter_map(|(_, object)| match object {
-            Object::Fdb(entry) => Some(entry),
-            _ => None,
-        })
+    /// True while an entry is only this node's: northd has not said it.
+    pub fn is_own(&self, key: &LearnedKey) -> bool {
+        self.learned.contains_key(key)
     }
 
     /// Takes a learned entry out of force, whoever learned it. False when there was none.
