@@ -1,4 +1,4 @@
-//! The southbound server: nodes' streams and commits, brought to [`Control`] one after the other.
+//! The southbound server: nodes' streams and commits, brought to [`Control`](crate::control::Control) one after the other.
 //!
 //! Control runs on a thread of its own, since compiling takes the processor for a while. Everything reaches
 //! it through one bounded queue; what it sends waits in a bounded queue a stream, and a node that does not

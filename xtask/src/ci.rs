@@ -40,8 +40,17 @@ const STEPS: [Step; 5] = [
     },
     Step {
         name: "documentation",
-        arguments: &["doc", "--workspace", "--no-deps"],
-        environment: &[("RUSTDOCFLAGS", "-D warnings")],
+        arguments: &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ],
+        // These pages are for who reads the code: links to what is private lead somewhere.
+        environment: &[(
+            "RUSTDOCFLAGS",
+            "-D warnings -A rustdoc::private_intra_doc_links",
+        )],
     },
     Step {
         name: "programs",

@@ -77,6 +77,8 @@ pub(crate) fn enter(id: &str, command: &[&str]) -> Result<()> {
         setns(&user, CloneFlags::CLONE_NEWUSER).context("cannot enter the user namespace")?;
     }
     let directory = std::env::current_dir().context("cannot tell the working directory")?;
+    // Inside, /proc shows the processes of the demonstration, and this is none of them.
+    let programs = programs::directory()?;
     setns(&network, CloneFlags::CLONE_NEWNET).context("cannot enter the network namespace")?;
     setns(&mounts, CloneFlags::CLONE_NEWNS).context("cannot enter the mount namespace")?;
     std::env::set_current_dir(&directory).context("cannot return to the working directory")?;
@@ -86,7 +88,7 @@ pub(crate) fn enter(id: &str, command: &[&str]) -> Result<()> {
         .map_or((shell.as_str(), [].as_slice()), |(p, a)| (*p, a));
     let search = format!(
         "{}:{}",
-        programs::directory()?.display(),
+        programs.display(),
         std::env::var("PATH").unwrap_or_default()
     );
     // The search path decides which program this is, so it must hold before the program is looked for.
