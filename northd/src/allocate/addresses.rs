@@ -49,14 +49,22 @@ fn concerned(database: &Database, changes: &Changes) -> BTreeMap<Uuid, BTreeSet<
             concerned.entry(switch).or_default().insert(change.uuid);
         }
     }
-    let are_all = [nb::LogicalRouterPort::NAME, nb::NbGlobal::NAME];
-    if are_all.iter().any(|table| !changes.of(table).is_empty()) {
+    let mut globals = changes.of(nb::NbGlobal::NAME).iter();
+    let has_new_options = globals.any(|change| {
+        let [old, new] = [&change.old, &change.new].map(|row| options(row.as_ref()));
+        old != new
+    });
+    if has_new_options || !changes.of(nb::LogicalRouterPort::NAME).is_empty() {
         let switches = database.rows(nb::LogicalSwitch::NAME);
         for switch in switches.filter(|switch| pool(database, switch.uuid).is_in_use()) {
             concerned.entry(switch.uuid).or_default();
         }
     }
     concerned
+}
+
+fn options(global: Option<&Arc<Row>>) -> Option<&Datum> {
+    global?.get(nb::NbGlobal::SCHEMA, "options")
 }
 
 fn pool(database: &Database, switch: Uuid) -> Pool {

@@ -83,33 +83,32 @@ impl Plan<'_> {
         let Some(key) = datapath_key(self.database, datapath) else {
             return;
         };
-        let mut names = BTreeMap::new();
-        let mut owners = Vec::new();
-        for (port, name, requested) in ports_of(self.database, datapath) {
-            let binding = binding_of(self.database, port);
-            owners.push(Owner {
+        let ports = ports_of(self.database, datapath).into_iter();
+        let places: BTreeMap<Uuid, Option<Place>> = ports
+            .clone()
+            .map(|(port, _)| (port, place_of(self.database, port)))
+            .collect();
+        let owners = ports.map(|(port, requested)| {
+            let current = places.get(&port).copied().flatten();
+            Owner {
                 row: port,
-                current: binding.and_then(|binding| u32::try_from(binding.tunnel_key).ok()),
+                current: current.and_then(|(_, current)| u32::try_from(current).ok()),
                 requested,
-            });
-            names.insert(port, name);
-        }
+            }
+        });
+        let owners: Vec<_> = owners.collect();
         let keys = assign(&owners, u32::from(PortKey::MAX));
-        for (port, name) in names {
-            self.place(
-                port,
-                name,
-                keys.get(&port).map(|port| (key, i64::from(*port))),
-            );
+        for (port, old) in places {
+            let place = keys.get(&port).map(|port| (key, i64::from(*port)));
+            if old != place {
+                self.place(port, place);
+            }
         }
     }
 
-    /// Writes where a port is, if that is new. A row that moves is made anew, since two rows may swap keys.
-    fn place(&mut self, port: Uuid, name: String, place: Option<Place>) {
+    /// Writes where a port now is. A row that moves is made anew, since two rows may swap keys.
+    fn place(&mut self, port: Uuid, place: Option<Place>) {
         let old = binding_of(self.database, port);
-        if old.as_ref().map(|old| (old.datapath, old.tunnel_key)) == place {
-            return;
-        }
         if let Some(old) = &old {
             self.left.insert((old.datapath, old.tunnel_key));
             self.operations.push(Operation::delete(old.id));
@@ -118,7 +117,7 @@ impl Plan<'_> {
             let binding = sb::PortBinding {
                 id: Id::random(),
                 nb_uuid: port,
-                logical_port: name,
+                logical_port: name_of(self.database, port),
                 datapath,
                 tunnel_key,
                 chassis: old.as_ref().and_then(|old| old.chassis.clone()),
@@ -134,6 +133,24 @@ fn binding_of(database: &Database, port: Uuid) -> Option<sb::PortBinding> {
     database.table().find(&["nb_uuid"], index)
 }
 
+/// Where a port is, without reading the rest of its binding: a switch asks this of each of its ports
+/// whenever one comes.
+fn place_of(database: &Database, port: Uuid) -> Option<Place> {
+    let index = vec![Datum::scalar(port)];
+    let row = database.find(sb::PortBinding::NAME, &["nb_uuid"], index)?;
+    let number = |column| i64::from_datum(row.get(sb::PortBinding::SCHEMA, column)?);
+    Some((number("datapath")?, number("tunnel_key")?))
+}
+
+fn name_of(database: &Database, port: Uuid) -> String {
+    let tables = [nb::LogicalSwitchPort::SCHEMA, nb::LogicalRouterPort::SCHEMA];
+    let mut names = tables.iter().filter_map(|schema| {
+        let row = database.row(schema.name, port)?;
+        row.get(schema, "name")?.as_str().map(str::to_owned)
+    });
+    names.next().unwrap_or_default()
+}
+
 fn datapath_key(database: &Database, datapath: Uuid) -> Option<i64> {
     let index = vec![Datum::scalar(datapath)];
     let binding = database
@@ -142,8 +159,8 @@ fn datapath_key(database: &Database, datapath: Uuid) -> Option<i64> {
     Some(binding.tunnel_key)
 }
 
-/// The ports of a switch or router: row, name, requested key.
-fn ports_of(database: &Database, datapath: Uuid) -> Vec<(Uuid, String, Option<u32>)> {
+/// The ports of a switch or router, with the keys that they request.
+fn ports_of(database: &Database, datapath: Uuid) -> Vec<(Uuid, Option<u32>)> {
     let of_switch = of::<nb::LogicalSwitch, nb::LogicalSwitchPort>(database, datapath);
     of_switch
         .or_else(|| of::<nb::LogicalRouter, nb::LogicalRouterPort>(database, datapath))
@@ -153,15 +170,15 @@ fn ports_of(database: &Database, datapath: Uuid) -> Vec<(Uuid, String, Option<u3
 fn of<Datapath: Table, Port: Table>(
     database: &Database,
     datapath: Uuid,
-) -> Option<Vec<(Uuid, String, Option<u32>)>> {
+) -> Option<Vec<(Uuid, Option<u32>)>> {
     let row = Some(Arc::clone(database.row(Datapath::NAME, datapath)?));
     let ports = ports_in::<Datapath>(&row).into_iter();
     let ports = ports.filter(|port| owner_of::<Port>(database, *port) == Some(datapath));
     let port = |uuid: Uuid| {
         let row = database.row(Port::NAME, uuid)?;
-        let name = row.get(Port::SCHEMA, "name")?.as_str()?.to_owned();
-        let requested = requested_key(row.get(Port::SCHEMA, "options")?);
-        Some((uuid, name, requested))
+        let options = row.get(Port::SCHEMA, "options")?;
+        let requested = (!options.is_empty()).then(|| requested_key(options));
+        Some((uuid, requested.flatten()))
     };
     Some(ports.filter_map(port).collect())
 }
