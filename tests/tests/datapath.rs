@@ -17,6 +17,8 @@ use pipeline::object::*;
 use tests::story::tell;
 use uuid::Uuid;
 use vswitch::datapath::{DataPath, DataPathConfig};
+use vswitch::port::Port as End;
+use vswitch::port::TapBackend::{self, Basic, Multiqueue};
 use vswitch::stats::Stats;
 use vswitch::sys::tap::{self, Offloads, Options, TapError};
 
@@ -32,10 +34,10 @@ struct Pod {
 }
 
 impl Pod {
-    /// Makes the pod's namespace and interface, and returns the queues of the latter.
-    fn make(number: u32, queues: usize) -> Result<(Pod, Vec<tap::Queue>)> {
+    /// Makes the pod's namespace and interface, and returns the ends of the latter.
+    fn make(number: u32, backend: TapBackend, workers: usize) -> Result<(Pod, Ends)> {
         let namespace = Namespace::new(&format!("pod{number}"))?;
-        let queues = open(&namespace, INTERFACE, queues)?;
+        let ends = open(&namespace, backend, workers)?;
         let at = PortRef {
             datapath: DatapathKey::new(1)?,
             port: PortKey::new(number)?,
@@ -50,7 +52,7 @@ impl Pod {
             link::add_address(INTERFACE, ipnet::IpNet::new(pod.ipv6().into(), 64)?)?;
             link::up(INTERFACE)
         })?;
-        Ok((pod, queues))
+        Ok((pod, ends))
     }
 
     fn ipv4(&self) -> Ipv4Addr {
@@ -89,14 +91,12 @@ impl Pod {
     }
 }
 
-fn open(namespace: &Namespace, name: &str, queues: usize) -> Result<Vec<tap::Queue>> {
+/// One for each worker.
+type Ends = Vec<Box<dyn End>>;
+
+fn open(namespace: &Namespace, backend: TapBackend, workers: usize) -> Result<Ends> {
     let file = File::open(namespace.path())?;
-    let options = Options {
-        name,
-        queues,
-        offloads: Offloads::None,
-    };
-    Ok(tap::open(Some(file.as_fd()), &options)?)
+    Ok(backend.open(Some(file.as_fd()), INTERFACE, workers)?)
 }
 
 fn switch() -> Object {
@@ -119,7 +119,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn make(underlay: Underlay, workers: usize) -> Result<Cluster> {
+    fn make(underlay: Underlay, backend: TapBackend, workers: usize) -> Result<Cluster> {
         let network = Network::lay(underlay, &NODES)?;
         let paths: Vec<DataPath> = network
             .nodes()
@@ -139,8 +139,8 @@ impl Cluster {
         }
         let mut pods = Vec::new();
         for (number, on) in [(1, 0), (2, 1), (3, 0)] {
-            let (pod, queues) = Pod::make(number, workers)?;
-            let revision = paths[on].add_port(pod.at, queues)?;
+            let (pod, ends) = Pod::make(number, backend, workers)?;
+            let revision = paths[on].add_port(pod.at, ends)?;
             paths[on].wait_adopted(revision, SOON)?;
             pod.namespace
                 .run(|| link::set_mtu(INTERFACE, paths[on].tunnel_mtu().into()))?;
@@ -191,8 +191,8 @@ fn settled(path: &DataPath) -> Stats {
     path.stats()
 }
 
-fn check_cluster(underlay: Underlay, workers: usize) -> Result<()> {
-    let cluster = Cluster::make(underlay, workers)?;
+fn check_cluster(underlay: Underlay, backend: TapBackend, workers: usize) -> Result<()> {
+    let cluster = Cluster::make(underlay, backend, workers)?;
     cluster.check_all_reach_each_other()?;
     for path in &cluster.paths {
         let stats = settled(path);
@@ -211,23 +211,28 @@ fn check_cluster(underlay: Underlay, workers: usize) -> Result<()> {
 
 #[test]
 fn pods_reach_each_other_on_and_across_nodes_over_ipv4() {
-    tell(|| check_cluster(Underlay::V4, 1));
+    tell(|| check_cluster(Underlay::V4, Multiqueue, 1));
 }
 
 #[test]
 fn pods_reach_each_other_on_and_across_nodes_over_ipv6() {
-    tell(|| check_cluster(Underlay::V6, 1));
+    tell(|| check_cluster(Underlay::V6, Multiqueue, 1));
 }
 
 #[test]
 fn pods_reach_each_other_when_nodes_have_two_workers() {
-    tell(|| check_cluster(Underlay::V4, 2));
+    tell(|| check_cluster(Underlay::V4, Multiqueue, 2));
+}
+
+#[test]
+fn pods_reach_each_other_over_basic_devices() {
+    tell(|| check_cluster(Underlay::V4, Basic, 1));
 }
 
 #[test]
 fn a_tcp_stream_crosses_nodes_at_full_size_without_losing_packets_to_the_mtu() {
     tell(|| {
-        let cluster = Cluster::make(Underlay::V4, 1)?;
+        let cluster = Cluster::make(Underlay::V4, Multiqueue, 1)?;
         let (client, server) = (&cluster.pods[0], &cluster.pods[1]);
         let address = server.ipv4().into();
         let time = Duration::from_millis(500);
@@ -245,7 +250,7 @@ fn a_tcp_stream_crosses_nodes_at_full_size_without_losing_packets_to_the_mtu() {
 #[test]
 fn an_unplugged_port_is_silent_and_its_interface_stays_for_the_next_switch() {
     tell(|| {
-        let cluster = Cluster::make(Underlay::V4, 1)?;
+        let cluster = Cluster::make(Underlay::V4, Multiqueue, 1)?;
         let [first, second, third] = &cluster.pods[..] else {
             panic!("three pods")
         };
@@ -264,18 +269,57 @@ fn an_unplugged_port_is_silent_and_its_interface_stays_for_the_next_switch() {
                 .run(|| probe::reaches(third.ipv4().into(), short))?
         );
         // The device outlived its queue, addresses and all, and is taken up again as it is.
-        let queues = open(&third.namespace, INTERFACE, 1)?;
+        let ends = open(&third.namespace, Multiqueue, 1)?;
         assert_eq!(
             Frames::open(&third.namespace, INTERFACE)?.mac(),
             third.mac.0
         );
-        path.wait_adopted(path.add_port(third.at, queues)?, SOON)?;
+        path.wait_adopted(path.add_port(third.at, ends)?, SOON)?;
         assert!(reach()?);
         assert!(
             second
                 .namespace
                 .run(|| probe::reaches(third.ipv4().into(), SOON))?
         );
+        Ok(())
+    });
+}
+
+#[test]
+fn an_interface_goes_from_one_backend_to_the_other_and_back() {
+    tell(|| {
+        let cluster = Cluster::make(Underlay::V4, Multiqueue, 1)?;
+        let (path, pod) = (&cluster.paths[0], &cluster.pods[2]);
+        for backend in [Basic, Multiqueue, Basic] {
+            path.wait_adopted(path.remove_port(pod.at), SOON)?;
+            let ends = open(&pod.namespace, backend, 1)?;
+            path.wait_adopted(path.add_port(pod.at, ends)?, SOON)?;
+            cluster.check_all_reach_each_other()?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn opening_a_basic_device_fails_with_what_is_wrong() {
+    tell(|| {
+        let namespace = Namespace::new("pod")?;
+        let file = File::open(namespace.path())?;
+        let open = |backend: TapBackend, name, workers| {
+            let opened = backend.open(Some(file.as_fd()), name, workers);
+            opened.map(drop)
+        };
+        assert!(matches!(open(Basic, "tap0", 2), Err(TapError::OneQueue(2))));
+        assert!(matches!(open(Basic, "tap%d", 1), Err(TapError::BadName(_))));
+        assert!(matches!(open(Basic, "lo", 1), Err(TapError::OtherKind(_))));
+        let held = Basic.open(Some(file.as_fd()), "tap0", 1)?;
+        assert!(matches!(open(Basic, "tap0", 1), Err(TapError::Busy(_))));
+        drop(held);
+        open(Multiqueue, "tap2", 2)?;
+        assert!(matches!(
+            open(Basic, "tap2", 1),
+            Err(TapError::OtherKind(_))
+        ));
         Ok(())
     });
 }
@@ -311,7 +355,13 @@ fn opening_a_device_fails_with_what_is_wrong() {
 fn an_interface_without_carrier_sends_nothing_until_it_has_one() {
     tell(|| {
         let namespace = Namespace::new("pod")?;
-        let queue = open(&namespace, INTERFACE, 1)?.remove(0);
+        let file = File::open(namespace.path())?;
+        let options = Options {
+            name: INTERFACE,
+            queues: 1,
+            offloads: Offloads::None,
+        };
+        let queue = tap::open(Some(file.as_fd()), &options)?.remove(0);
         queue.set_carrier(false)?;
         namespace.run(|| -> Result<()> {
             link::add_address(INTERFACE, "10.0.0.1/24".parse()?)?;

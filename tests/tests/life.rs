@@ -76,6 +76,22 @@ fn a_stopped_vswitch_leaves_interfaces_in_place_and_takes_them_up_again() {
 }
 
 #[test]
+fn a_vswitch_takes_up_its_interfaces_with_another_backend() {
+    tell(|| {
+        let mut world = World::example()?;
+        for backend in ["basic", "multiqueue"] {
+            let before = world.pod("blue-1")?.addresses()?;
+            world.network.take_vswitch("a")?.terminate()?;
+            world.network.start_vswitch("a", &["--tap", backend])?;
+            assert_eq!(world.pod("blue-1")?.addresses()?, before, "{backend}");
+            world.must_reach("blue-1", "10.0.2.12")?;
+            world.must_reach("blue-2", "fd00:1::b")?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn a_stopped_northd_starts_again_with_all_it_knew() {
     tell(|| {
         let mut world = World::example()?;

@@ -8,6 +8,8 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 use pipeline::object::ChassisName;
 use serde::Deserialize;
 
+use crate::port::TapBackend;
+
 /// The IANA port of Geneve (RFC 8926 section 3.3).
 pub const GENEVE_PORT: u16 = 6081;
 /// The greatest number of workers.
@@ -60,6 +62,9 @@ pub struct Options {
     /// Packet workers, one thread each [default: 1]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
+    /// The TAP devices of ports; basic ones serve one worker [default: multiqueue]
+    #[arg(long, value_name = "KIND")]
+    pub tap: Option<TapBackend>,
     /// Serve /healthz, /readyz and /metrics there [default: off]
     #[arg(long, value_name = "ADDR:PORT")]
     pub http: Option<SocketAddr>,
@@ -100,6 +105,8 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// Number of workers, `1..=WORKERS_MAX`.
     pub workers: usize,
+    /// The kind of the ports' TAP devices. [`TapBackend::Basic`] goes with one worker only.
+    pub tap: TapBackend,
     /// Where health and metrics are served; `None` for nowhere.
     pub http: Option<SocketAddr>,
     /// 0 for informative, 1 for debug, 2 for trace.
@@ -177,6 +184,7 @@ impl Options {
             data_dir: self.data_dir.or(below.data_dir),
             admin_socket: self.admin_socket.or(below.admin_socket),
             workers: self.workers.or(below.workers),
+            tap: self.tap.or(below.tap),
             http: self.http.or(below.http),
             verbose: self.verbose.max(below.verbose),
             log_format: self.log_format.or(below.log_format),
@@ -207,6 +215,13 @@ impl Config {
             let problem = format!("must be between 1 and {WORKERS_MAX}");
             return Err(refused("workers", workers, problem));
         }
+        let tap = options.tap.unwrap_or_default();
+        if tap == TapBackend::Basic && workers > 1 {
+            let problem = format!(
+                "such a device has one queue for {workers} workers (--workers 1 or --tap multiqueue)"
+            );
+            return Err(refused("tap", "basic", problem));
+        }
         Ok(Config {
             southbound,
             chassis: chassis.into(),
@@ -219,6 +234,7 @@ impl Config {
                 .admin_socket
                 .unwrap_or_else(|| "/run/weft/vswitch.sock".into()),
             workers,
+            tap,
             http: options.http,
             verbose: options.verbose,
             log_format: options.log_format.unwrap_or_default(),
@@ -309,6 +325,7 @@ mod tests {
         assert_eq!(config.workers, 2);
         assert_eq!(config.southbound, ["a:1", "b:2"]);
         assert_eq!(config.encap_port, GENEVE_PORT);
+        assert_eq!(config.tap, TapBackend::Multiqueue);
         let config = parse(file, "--southbound [::1]:6642,c:3").unwrap();
         assert_eq!(config.southbound, ["[::1]:6642", "c:3"]);
     }
@@ -322,6 +339,10 @@ mod tests {
         check_refused("encap-ip = '192.0.2.1'", "", "--chassis is not set");
         check_refused("chassis = 'n1'", "", "--encap-ip is not set");
         check_refused(good, "--workers 0", "between 1 and 64");
+        check_refused(good, "--workers 2 --tap basic", "one queue for 2 workers");
+        check_refused(&format!("{good}tap = 'basic'"), "--workers 2", "--tap");
+        check_refused(good, "--tap plain", "invalid value 'plain'");
+        check_refused(&format!("{good}tap = 'plain'"), "", "line 3");
         check_refused(good, "--encap-ip 0.0.0.0", "not the address of one node");
         check_refused(good, "--encap-ip pod", "invalid value 'pod'");
         for address in [

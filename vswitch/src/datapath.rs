@@ -22,11 +22,10 @@ use pipeline::object::PortRef;
 use crate::buffer::Pool;
 use crate::connection::{ConnectionTable, Member};
 use crate::counter::{TrafficCounters, WorkerCounters};
-use crate::port::{Port, TapPort, TunnelPort, overhead};
+use crate::port::{Port, TunnelPort, overhead};
 use crate::snapshot::{Adoption, Snapshot};
 use crate::stats::{Sources, Stats};
 use crate::sys::poll::Waker;
-use crate::sys::tap;
 use crate::worker::{Action, Command, Parts, Status, TunnelRegistry, Worker};
 
 pub use crate::snapshot::{NotAdopted, Revision};
@@ -240,28 +239,18 @@ impl DataPath {
         self.adoption.wait(revision, timeout)
     }
 
-    /// Plugs a TAP device into a logical port, in the place of a former one: one queue for each worker.
+    /// Plugs a device into a logical port, in the place of a former one: one end for each worker.
     ///
     /// Packets flow once the revision is adopted and the tables have the port.
     pub fn add_port(
         &self,
         at: PortRef,
-        queues: Vec<tap::Queue>,
+        ends: Vec<Box<dyn Port>>,
     ) -> Result<Revision, DataPathError> {
-        let device = |queue| Box::new(TapPort::new(queue)) as Box<dyn Port>;
-        self.add_device(at, queues.into_iter().map(device).collect())
-    }
-
-    /// Plugs any device into a logical port: one end for each worker.
-    pub fn add_device(
-        &self,
-        at: PortRef,
-        devices: Vec<Box<dyn Port>>,
-    ) -> Result<Revision, DataPathError> {
-        check_queues(devices.len(), self.workers.len())?;
+        check_queues(ends.len(), self.workers.len())?;
         let mut counters = Vec::new();
         let plug = self.plugs.fetch_add(1, Ordering::Relaxed);
-        for (worker, device) in self.workers.iter().zip(devices) {
+        for (worker, device) in self.workers.iter().zip(ends) {
             let counted = Arc::<TrafficCounters>::default();
             counters.push(counted.clone());
             worker.tell(Command::Plug {

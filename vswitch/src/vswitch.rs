@@ -109,6 +109,7 @@ impl Vswitch {
         let (control, agent) = driver::start(driver::Parts {
             agent,
             data_path: data_path.clone(),
+            backend: config.tap,
             state,
             stop: stop.clone(),
         });
@@ -222,6 +223,7 @@ fn tell_start(config: &Config, data_path: &DataPath) {
         encap_port = data_path.encap_port(),
         tunnel_mtu = data_path.tunnel_mtu(),
         workers = config.workers,
+        tap = ?config.tap,
         southbound = config.southbound.join(","),
         data_dir = %config.data_dir.display(),
         "the node starts"

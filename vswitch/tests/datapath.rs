@@ -59,7 +59,7 @@ fn a_configuration_that_cannot_be_is_refused_with_what_is_wrong() {
 fn a_port_must_bring_a_queue_for_each_worker() {
     let path = DataPath::start(&config()).expect("it starts");
     let (one, _wire) = devices(1);
-    let refused = path.add_device(a(), one).expect_err("one is too few");
+    let refused = path.add_port(a(), one).expect_err("one is too few");
     assert!(matches!(
         refused,
         DataPathError::Queues {
@@ -87,8 +87,8 @@ fn once_tables_and_ports_are_adopted_every_worker_forwards_by_them() {
     assert_eq!(path.running_workers(), 2);
     let (from, from_wires) = devices(2);
     let (to, to_wires) = devices(2);
-    path.add_device(a(), from).expect("two queues");
-    path.add_device(c(), to).expect("two queues");
+    path.add_port(a(), from).expect("two queues");
+    path.add_port(c(), to).expect("two queues");
     let revision = path.publish(Arc::new(tables("one", network())));
     path.wait_adopted(revision, SOON)
         .expect("both workers adopt it");
@@ -150,7 +150,7 @@ fn a_dead_worker_is_named_and_does_not_keep_the_others_from_their_work() {
     let (whole, _whole_wire) = MemoryPort::new(64).expect("a wire");
     let (faulty, wire) = MemoryPort::new(64).expect("a wire");
     assert_eq!(path.dead_workers(), [0; 0]);
-    path.add_device(a(), vec![Box::new(whole), Box::new(Faulty(faulty))])
+    path.add_port(a(), vec![Box::new(whole), Box::new(Faulty(faulty))])
         .expect("two queues");
     assert!(wire.send(&udp4(a(), c(), Shape::default()), None));
     let deadline = std::time::Instant::now() + SOON;

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::attach::InterfacePlan;
 use crate::datapath::DataPath;
+use crate::port::TapBackend;
 use crate::state::State;
 
 /// Events and commands that wait for the agent, at most; who has more waits.
@@ -149,6 +150,8 @@ pub struct Parts {
     pub agent: (Agent, Vec<Effect>),
     /// The data path that it controls.
     pub data_path: Arc<DataPath>,
+    /// How the interfaces of ports are made.
+    pub backend: TapBackend,
     /// Where its state is saved.
     pub state: State,
     /// Ends it.
@@ -162,7 +165,7 @@ pub fn start(parts: Parts) -> (Control, JoinHandle<()>) {
     let (agent, effects) = parts.agent;
     let driver = Driver {
         agent,
-        interfaces: Interfaces::new(parts.data_path.clone(), events.clone()),
+        interfaces: Interfaces::new(parts.data_path.clone(), parts.backend, events.clone()),
         watch: Watch::start(parts.data_path, events.clone()),
         state: Arc::new(parts.state),
         events,

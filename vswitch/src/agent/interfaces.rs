@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{Attachment, Event, OpenMode, Refusal, RefusalKind, WaiterId};
 use crate::attach::{self, InterfacePlan};
 use crate::datapath::DataPath;
-use crate::sys::tap::Queue;
+use crate::port::{Port, TapBackend};
 
 /// The interfaces of one node.
 pub(super) struct Interfaces {
@@ -25,23 +25,29 @@ pub(super) struct Interfaces {
 
 struct Shared {
     data_path: Arc<DataPath>,
+    backend: TapBackend,
     events: mpsc::Sender<Event>,
     /// By port. Each port has one piece of work at a time, which holds no entry while it waits for the kernel.
     places: DashMap<String, Place>,
 }
 
-/// Where the queues of an interface are.
+/// Where the workers' ends of an interface are.
 enum Place {
     /// Opened, not in the data path yet.
-    Held(Vec<Queue>),
+    Held(Vec<Box<dyn Port>>),
     /// In the data path, at this port.
     Plugged(PortRef),
 }
 
 impl Interfaces {
-    pub(super) fn new(data_path: Arc<DataPath>, events: mpsc::Sender<Event>) -> Self {
+    pub(super) fn new(
+        data_path: Arc<DataPath>,
+        backend: TapBackend,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         let shared = Shared {
             data_path,
+            backend,
             events,
             places: DashMap::new(),
         };
@@ -53,8 +59,8 @@ impl Interfaces {
 
     pub(super) fn open(&mut self, serial: u64, attachment: Attachment, mode: OpenMode) {
         self.after_last(attachment.port.clone(), move |shared| {
-            let opened = attach::open(&attachment, mode, shared.data_path.workers());
-            let result = opened.map(|queues| shared.hold(&attachment.port, queues));
+            let opened = shared.open(&attachment, mode);
+            let result = opened.map(|ends| shared.hold(&attachment.port, ends));
             Some(Event::InterfaceOpened {
                 port: attachment.port,
                 serial,
@@ -136,8 +142,12 @@ impl Interfaces {
 }
 
 impl Shared {
-    fn hold(&self, port: &str, queues: Vec<Queue>) {
-        self.places.insert(port.to_owned(), Place::Held(queues));
+    fn open(&self, attachment: &Attachment, mode: OpenMode) -> Result<Vec<Box<dyn Port>>, Refusal> {
+        attach::open(attachment, mode, self.backend, self.data_path.workers())
+    }
+
+    fn hold(&self, port: &str, ends: Vec<Box<dyn Port>>) {
+        self.places.insert(port.to_owned(), Place::Held(ends));
     }
 
     fn install(
@@ -155,20 +165,20 @@ impl Shared {
 
     fn plug(&self, attachment: &Attachment, at: PortRef) -> Result<(), Refusal> {
         let port = &attachment.port;
-        let queues = match self.places.remove(port).map(|(_, place)| place) {
+        let ends = match self.places.remove(port).map(|(_, place)| place) {
             Some(Place::Plugged(there)) if there == at => None,
             Some(Place::Plugged(there)) => {
                 self.data_path.remove_port(there);
                 Some(None)
             }
-            Some(Place::Held(queues)) => Some(Some(queues)),
+            Some(Place::Held(ends)) => Some(Some(ends)),
             None => Some(None),
         };
-        if let Some(held) = queues {
-            let open = || attach::open(attachment, OpenMode::Adopt, self.data_path.workers());
-            let queues = held.map_or_else(open, Ok)?;
+        if let Some(held) = ends {
+            let open = || self.open(attachment, OpenMode::Adopt);
+            let ends = held.map_or_else(open, Ok)?;
             self.data_path
-                .add_port(at, queues)
+                .add_port(at, ends)
                 .map_err(|error| Refusal::new(RefusalKind::Refused, error.to_string()))?;
         }
         self.places.insert(port.clone(), Place::Plugged(at));

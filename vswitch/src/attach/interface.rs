@@ -6,10 +6,16 @@ use super::InterfacePlan;
 use super::link::{self, LinkError, errno};
 use super::netns::{Netns, NetnsError};
 use crate::agent::{Attachment, OpenMode, Refusal, RefusalKind};
-use crate::sys::tap::{self, Offloads, Queue, TapError};
+use crate::port::{Port, TapBackend};
+use crate::sys::tap::TapError;
 
-/// Opens the interface of an attachment: one queue for each of `queues` workers.
-pub fn open(attachment: &Attachment, mode: OpenMode, queues: usize) -> Result<Vec<Queue>, Refusal> {
+/// Opens the interface of an attachment: one port for each of `workers`.
+pub fn open(
+    attachment: &Attachment,
+    mode: OpenMode,
+    backend: TapBackend,
+    workers: usize,
+) -> Result<Vec<Box<dyn Port>>, Refusal> {
     let Attachment {
         netns, interface, ..
     } = attachment;
@@ -32,12 +38,7 @@ pub fn open(attachment: &Attachment, mode: OpenMode, queues: usize) -> Result<Ve
         }
         _ => {}
     }
-    let options = tap::Options {
-        name: interface,
-        queues,
-        offloads: Offloads::None,
-    };
-    Ok(tap::open(Some(netns.as_fd()), &options)?)
+    Ok(backend.open(Some(netns.as_fd()), interface, workers)?)
 }
 
 /// Makes the interface of an attachment what `plan` says, and up.

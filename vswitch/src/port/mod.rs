@@ -3,6 +3,8 @@
 //! A worker sees every device through [`Port`]: batches in, batches out, and a descriptor to wait for. What a
 //! device can do besides is in its [`Capabilities`], so that a new kind of device is one more implementation.
 
+mod backend;
+mod basic_tap;
 mod memory;
 mod tap;
 mod tunnel;
@@ -15,6 +17,8 @@ use pipeline::DropReason;
 
 use crate::buffer::{Packet, Pool};
 
+pub use backend::TapBackend;
+pub use basic_tap::BasicTapPort;
 pub use memory::{MemoryPort, Wire};
 pub use tap::TapPort;
 pub use tunnel::{TunnelPort, overhead};
@@ -70,8 +74,8 @@ pub struct Capabilities {
 #[error("the device is gone")]
 pub struct Lost(#[source] pub std::io::Error);
 
-/// One worker's end of a device.
-pub trait Port: Send {
+/// One worker's end of a device. The threads of the control side share it until a worker has it.
+pub trait Port: Send + Sync {
     /// Becomes readable when there is something to receive.
     fn readiness(&self) -> BorrowedFd<'_>;
 

@@ -80,22 +80,7 @@ impl Port for TapPort {
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {
-        while !batch.is_full() {
-            match self.receive_one(pool) {
-                Ok(Ok(packet)) => batch.frames.push(Frame {
-                    packet,
-                    outer: None,
-                }),
-                Ok(Err(reason)) => batch.refused.push(reason),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::InvalidData => {
-                    batch.refused.push(DropReason::OffloadInvalid);
-                }
-                Err(error) => return Err(Lost(error)),
-            }
-        }
-        Ok(())
+        drain(batch, || self.receive_one(pool))
     }
 
     fn transmit(
@@ -111,8 +96,31 @@ impl Port for TapPort {
     }
 }
 
+/// Fills `batch` with what `receive_one` brings, until there is no more.
+pub(super) fn drain(
+    batch: &mut Batch,
+    mut receive_one: impl FnMut() -> io::Result<Result<Packet, DropReason>>,
+) -> Result<(), Lost> {
+    while !batch.is_full() {
+        match receive_one() {
+            Ok(Ok(packet)) => batch.frames.push(Frame {
+                packet,
+                outer: None,
+            }),
+            Ok(Err(reason)) => batch.refused.push(reason),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                batch.refused.push(DropReason::OffloadInvalid);
+            }
+            Err(error) => return Err(Lost(error)),
+        }
+    }
+    Ok(())
+}
+
 /// Why the kernel did not take a frame. An interface that is down refuses with EIO.
-fn reason(error: &io::Error) -> DropReason {
+pub(super) fn reason(error: &io::Error) -> DropReason {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => DropReason::OutputQueueFull,
         _ => DropReason::OutputFailed,

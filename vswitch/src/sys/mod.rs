@@ -5,6 +5,7 @@
     reason = "ioctls on TAP devices and batched socket calls have no safe form"
 )]
 
+pub mod basic_tap;
 pub mod poll;
 pub mod tap;
 pub mod udp;

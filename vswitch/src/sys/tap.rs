@@ -55,6 +55,9 @@ pub enum TapError {
     /// A number of queues that cannot be.
     #[error("{0} queues are outside 1..={MAX_QUEUES}")]
     BadQueues(usize),
+    /// A plain device has a single queue.
+    #[error("a plain TAP device has one queue and not {0}")]
+    OneQueue(usize),
     /// The kernel has no TAP, or the sandbox hides it.
     #[error(
         "{CLONE_DEVICE} does not exist: load the kernel module tun, or make the device visible here"
@@ -99,14 +102,24 @@ pub struct Queue {
 /// A persistent device of the same kind is taken up as it is. A new one is made persistent.
 pub fn open(netns: Option<BorrowedFd<'_>>, options: &Options<'_>) -> Result<Vec<Queue>, TapError> {
     check(options)?;
+    inside(netns, || {
+        (0..options.queues).map(|_| Queue::open(options)).collect()
+    })
+}
+
+/// Opens something in `netns`, or in the caller's network namespace.
+pub(super) fn inside<T: Send>(
+    netns: Option<BorrowedFd<'_>>,
+    open: impl FnOnce() -> Result<T, TapError> + Send,
+) -> Result<T, TapError> {
     let Some(netns) = netns else {
-        return open_here(options);
+        return open();
     };
     // A thread of its own enters the namespace, so that no other work ever runs in it.
     std::thread::scope(|scope| {
         let opener = scope.spawn(|| {
             setns(netns, CloneFlags::CLONE_NEWNET).map_err(TapError::Namespace)?;
-            open_here(options)
+            open()
         });
         opener
             .join()
@@ -133,10 +146,6 @@ fn check(options: &Options<'_>) -> Result<(), TapError> {
         return Err(TapError::BadQueues(options.queues));
     }
     Ok(())
-}
-
-fn open_here(options: &Options<'_>) -> Result<Vec<Queue>, TapError> {
-    (0..options.queues).map(|_| Queue::open(options)).collect()
 }
 
 impl Queue {
@@ -179,19 +188,8 @@ impl Queue {
             flags |= libc::IFF_MULTI_QUEUE;
         }
         let request = request(options.name, flags);
-        self.set(libc::TUNSETIFF, request).map_err(|error| {
-            let name = options.name.to_owned();
-            match error {
-                Errno::EPERM | Errno::EACCES => TapError::NoCapability(name),
-                Errno::EBUSY | Errno::E2BIG => TapError::Busy(name),
-                Errno::EINVAL | Errno::EEXIST => TapError::OtherKind(name),
-                source => TapError::Failed {
-                    step: "attaching to the device",
-                    name,
-                    source,
-                },
-            }
-        })
+        self.set(libc::TUNSETIFF, request)
+            .map_err(|error| attaching_error(error, options.name))
     }
 
     /// Says what the kernel may leave undone on the frames that it sends.
@@ -207,12 +205,16 @@ impl Queue {
                     | libc::TUN_F_USO6
             }
         };
-        self.set_value(libc::TUNSETOFFLOAD, bits as c_uint)
+        set_value(self.as_fd(), libc::TUNSETOFFLOAD, bits as c_uint)
     }
 
     /// Whether the device outlives its last queue.
     pub fn set_persistent(&self, is_persistent: bool) -> Result<(), Errno> {
-        self.set_value(libc::TUNSETPERSIST, c_uint::from(is_persistent))
+        set_value(
+            self.as_fd(),
+            libc::TUNSETPERSIST,
+            c_uint::from(is_persistent),
+        )
     }
 
     /// Whether the interface reports a carrier: without one its network stack sends nothing.
@@ -256,19 +258,6 @@ impl Queue {
         let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), operation, &raw mut argument) };
         Errno::result(result).map(drop)
     }
-
-    /// An ioctl whose argument is the value itself.
-    fn set_value(&self, operation: libc::Ioctl, argument: c_uint) -> Result<(), Errno> {
-        // SAFETY: the operations passed here take their argument by value and touch no memory of ours.
-        let result = unsafe {
-            libc::ioctl(
-                self.fd.as_raw_fd(),
-                operation,
-                libc::c_ulong::from(argument),
-            )
-        };
-        Errno::result(result).map(drop)
-    }
 }
 
 impl AsFd for Queue {
@@ -277,7 +266,35 @@ impl AsFd for Queue {
     }
 }
 
-fn clone_device_error(error: &io::Error) -> TapError {
+/// An ioctl on a TAP device whose argument is the value itself.
+pub(super) fn set_value(
+    device: BorrowedFd<'_>,
+    operation: libc::Ioctl,
+    argument: c_uint,
+) -> Result<(), Errno> {
+    let argument = libc::c_ulong::from(argument);
+    // SAFETY: the operations passed here take their argument by value and touch no memory of ours.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), operation, argument) };
+    Errno::result(result).map(drop)
+}
+
+/// Why the named device could not be attached to.
+pub(super) fn attaching_error(error: Errno, name: &str) -> TapError {
+    let name = name.to_owned();
+    match error {
+        Errno::EPERM | Errno::EACCES => TapError::NoCapability(name),
+        Errno::EBUSY | Errno::E2BIG => TapError::Busy(name),
+        Errno::EINVAL | Errno::EEXIST => TapError::OtherKind(name),
+        source => TapError::Failed {
+            step: "attaching to the device",
+            name,
+            source,
+        },
+    }
+}
+
+/// Why the clone device could not be opened.
+pub(super) fn clone_device_error(error: &io::Error) -> TapError {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT | Errno::ENODEV | Errno::ENXIO) => TapError::NoCloneDevice,
         Some(Errno::EACCES | Errno::EPERM) => TapError::NotPermitted,
