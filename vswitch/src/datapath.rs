@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ pub enum DataPathError {
     /// A number of connections that cannot be.
     #[error("{0} connections are outside 1..={MAX_CONNECTIONS}")]
     BadConnections(u32),
-    /// The underlay carries less than an IPv6 packet needs (RFC 8200 section 5).
+    /// The underlay carries less than the tunnel must take.
     #[error(
         "the underlay MTU {0} leaves no room for packets of {MIN_TUNNEL_MTU} bytes in the tunnel"
     )]
@@ -102,6 +102,8 @@ const MIN_TUNNEL_MTU: u16 = 576;
 pub struct DataPath {
     config: DataPathConfig,
     encap_port: u16,
+    /// As it is now; the configuration has it as it was at the start.
+    underlay_mtu: AtomicU16,
     started: Instant,
     snapshots: Arc<ArcSwap<Snapshot>>,
     adoption: Arc<Adoption>,
@@ -156,6 +158,7 @@ impl DataPath {
         let mut path = DataPath {
             config: config.clone(),
             encap_port: config.encap_port,
+            underlay_mtu: AtomicU16::new(config.underlay_mtu),
             started: Instant::now(),
             snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::first())),
             adoption: Arc::new(Adoption::new(config.workers)),
@@ -222,7 +225,25 @@ impl DataPath {
 
     /// The greatest L3 length of a packet that fits the tunnel: the MTU for pods.
     pub fn tunnel_mtu(&self) -> u16 {
-        self.config.underlay_mtu - overhead(self.config.encap_ip)
+        self.underlay_mtu.load(Ordering::Relaxed) - overhead(self.config.encap_ip)
+    }
+
+    /// Takes note of another MTU of the underlay: from now on packets are too long for the tunnel, or not, by
+    /// that. Returns whether it is another one.
+    pub fn set_underlay_mtu(&self, mtu: u16) -> Result<bool, DataPathError> {
+        check_mtu(mtu, self.config.encap_ip)?;
+        if self.underlay_mtu.swap(mtu, Ordering::Relaxed) == mtu {
+            return Ok(false);
+        }
+        let tunnel_mtu = self.tunnel_mtu();
+        for worker in &self.workers {
+            worker.tell(Command::Mtu {
+                underlay_mtu: mtu,
+                tunnel_mtu,
+            });
+        }
+        self.publish_next(Snapshot::renewed);
+        Ok(true)
     }
 
     /// Makes `tables` those of every batch that begins from now on.
@@ -378,8 +399,12 @@ fn check(config: &DataPathConfig) -> Result<(), DataPathError> {
     if !(1..=MAX_CONNECTIONS).contains(&config.max_connections) {
         return Err(DataPathError::BadConnections(config.max_connections));
     }
-    if config.underlay_mtu < overhead(config.encap_ip) + MIN_TUNNEL_MTU {
-        return Err(DataPathError::UnderlayMtu(config.underlay_mtu));
+    check_mtu(config.underlay_mtu, config.encap_ip)
+}
+
+fn check_mtu(underlay_mtu: u16, encap_ip: IpAddr) -> Result<(), DataPathError> {
+    if underlay_mtu < overhead(encap_ip) + MIN_TUNNEL_MTU {
+        return Err(DataPathError::UnderlayMtu(underlay_mtu));
     }
     Ok(())
 }

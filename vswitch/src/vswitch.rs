@@ -26,6 +26,8 @@ use crate::{VERSION, http};
 const RESTORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often they are looked at.
 const RESTORE_POLL: Duration = Duration::from_millis(5);
+/// How often the underlay's MTU is looked at.
+const MTU_INTERVAL: Duration = Duration::from_secs(5);
 /// The most flows that a node remembers.
 const CONNECTIONS_MAX: u32 = 1 << 20;
 
@@ -188,6 +190,8 @@ impl Vswitch {
         config: Arc<Config>,
         started: Instant,
     ) {
+        let mtu = follow_underlay_mtu(config.encap_ip, self.data_path.clone());
+        self.servers.push(tokio::spawn(mtu));
         let source = node::Source {
             control: self.control.clone(),
             data_path: self.data_path.clone(),
@@ -240,6 +244,30 @@ fn underlay_mtu(ip: IpAddr) -> Result<u16, StartError> {
     let mtu = attach::mtu_of_carrier(ip).map_err(|source| StartError::Underlay { ip, source })?;
     let mtu = mtu.ok_or(StartError::NotOurs(ip))?;
     Ok(u16::try_from(mtu).unwrap_or(u16::MAX))
+}
+
+/// Makes the tunnel follow the MTU of the interface that carries the encap IP. Pods keep theirs until their
+/// interfaces are configured anew: they are told of what does not fit any more, packet by packet.
+async fn follow_underlay_mtu(ip: IpAddr, data_path: Arc<DataPath>) {
+    let mut refused = None;
+    loop {
+        tokio::time::sleep(MTU_INTERVAL).await;
+        let read = tokio::task::spawn_blocking(move || underlay_mtu(ip)).await;
+        // An address that is away for a while, as when the interface restarts, says nothing about its MTU.
+        let Ok(Ok(underlay_mtu)) = read else { continue };
+        match data_path.set_underlay_mtu(underlay_mtu) {
+            Ok(true) => {
+                let tunnel_mtu = data_path.tunnel_mtu();
+                tracing::info!(%ip, underlay_mtu, tunnel_mtu, "the underlay's MTU has changed");
+            }
+            Ok(false) => refused = None,
+            Err(error) if refused != Some(underlay_mtu) => {
+                tracing::warn!(%ip, %error, "the underlay's new MTU cannot be followed");
+                refused = Some(underlay_mtu);
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 fn agent(

@@ -82,6 +82,21 @@ fn the_mtu_for_pods_is_what_the_underlay_leaves() {
 }
 
 #[test]
+fn the_mtu_for_pods_follows_the_underlay_and_never_below_what_the_tunnel_must_take() {
+    let path = DataPath::start(&config()).expect("it starts");
+    for (underlay, expected) in [
+        (1500, Ok(false)),
+        (1400, Ok(true)),
+        (9000, Ok(true)),
+        (633, Err(())),
+    ] {
+        let changed = path.set_underlay_mtu(underlay).map_err(|_| ());
+        assert_eq!(changed, expected, "{underlay}");
+    }
+    assert_eq!(path.tunnel_mtu(), 9000 - 58);
+}
+
+#[test]
 fn once_tables_and_ports_are_adopted_every_worker_forwards_by_them() {
     let path = DataPath::start(&config()).expect("it starts");
     assert_eq!(path.running_workers(), 2);

@@ -593,6 +593,26 @@ fn a_device_that_goes_away_has_its_last_frames_forwarded_and_no_port_any_more() 
 }
 
 #[test]
+fn a_remembered_flow_is_judged_by_the_mtu_of_the_underlay_as_it_is() {
+    let mut one = Node::new("one", network());
+    let frame = udp4(
+        a(),
+        b(),
+        Shape {
+            payload: 1300,
+            ..Shape::default()
+        },
+    );
+    for (tunnel_mtu, through) in [(TUNNEL_MTU, 1), (1300, 0), (8000, 1)] {
+        one.set_tunnel_mtu(tunnel_mtu);
+        one.send(a(), &frame);
+        assert_eq!(one.tunnelled().len(), through, "{tunnel_mtu}");
+        assert_eq!(one.received(a()).len(), 1 - through, "its sender is told");
+    }
+    one.check_sum();
+}
+
+#[test]
 fn flows_are_forgotten_when_they_have_been_idle_for_a_minute() {
     let mut one = Node::new("one", network());
     one.send(a(), &udp4(a(), c(), Shape::default()));

@@ -82,6 +82,9 @@ pub trait Port: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// Frames come as long as this from now on, for a device whose buffers depend on it.
+    fn set_mtu(&mut self, _mtu: u16) {}
+
     /// Appends what has arrived to `batch`, up to its bounds, in buffers of `pool`. Never waits.
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost>;
 

@@ -146,6 +146,11 @@ impl Port for TunnelPort {
         self.receiver.as_fd()
     }
 
+    fn set_mtu(&mut self, mtu: u16) {
+        self.datagram = usize::from(mtu);
+        self.spare = vec![0; self.datagram].into_boxed_slice();
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { offload: false }
     }

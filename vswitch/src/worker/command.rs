@@ -29,6 +29,13 @@ pub enum Command {
         /// The port.
         at: PortRef,
     },
+    /// The underlay's MTU is another one.
+    Mtu {
+        /// The longest datagram with its IP header, in bytes.
+        underlay_mtu: u16,
+        /// The greatest L3 length of an untagged packet that fits the tunnel.
+        tunnel_mtu: u16,
+    },
     /// Stop.
     Stop,
 }
@@ -52,6 +59,13 @@ impl Worker {
                 Command::Unplug { at } => {
                     ports.unplug(at, &self.poll);
                     self.upkeep.forget_flows_of(Place::Port(at));
+                }
+                Command::Mtu {
+                    underlay_mtu,
+                    tunnel_mtu,
+                } => {
+                    ports.tunnel.port.set_mtu(underlay_mtu);
+                    self.forwarder.tunnel_mtu = tunnel_mtu;
                 }
                 Command::Stop => return Status::Stopped,
             }

@@ -335,6 +335,14 @@ impl Node {
         });
     }
 
+    /// The tunnel takes L3 packets of this length.
+    pub fn set_tunnel_mtu(&mut self, tunnel_mtu: u16) {
+        self.tell(Command::Mtu {
+            underlay_mtu: tunnel_mtu + 58,
+            tunnel_mtu,
+        });
+    }
+
     pub fn unplug(&mut self, at: PortRef) {
         self.ports.remove(&at);
         self.tell(Command::Unplug { at });
