@@ -241,15 +241,14 @@ fn route_line(route: &Route) -> String {
             None => format!("on port {port} from {source}"),
         },
     );
-    let hops: Vec<_> = hops.collect();
-    let hops = if hops.is_empty() {
-        "discard".to_owned()
-    } else {
-        hops.join(", ")
-    };
+    let discards = (0..route.discards).map(|_| "discard".to_owned());
+    let ways: Vec<_> = hops.chain(discards).collect();
     format!(
-        "route {} {:?} {policy} {}{inport} {origin}: {hops}",
-        route.router, key.table, key.prefix
+        "route {} {:?} {policy} {}{inport} {origin}: {}",
+        route.router,
+        key.table,
+        key.prefix,
+        ways.join(", ")
     )
 }
 
@@ -304,6 +303,10 @@ fn static_routes_find_their_ports_as_in_ovn() {
             route("0.0.0.0/0", "10.0.2.9", ""),
             route("10.3.0.7/16", "10.0.1.9", ""),
             route("10.4.0.1", "discard", ""),
+            route("10.8.0.0/16", "discard", ""),
+            route("10.8.0.0/16", "10.0.1.9", ""),
+            route("10.8.0.0/16", "10.0.1.9", ""),
+            route("10.8.0.0/16", "discard", ""),
             route("10.5.0.0/16", "192.0.2.1", "p2"),
             route("10.6.0.0/16", "", "p1"),
             route("::/0", "fd00:1::9", ""),

@@ -415,6 +415,8 @@ pub struct Route {
     pub key: RouteKey,
     /// Where its packets go: several next hops share them by flow hash, none discards them.
     pub next_hops: Vec<NextHop>,
+    /// How many shares beside those of the next hops are discarded: one for each `discard` of this prefix.
+    pub discards: u16,
 }
 
 /// One way out of a router.

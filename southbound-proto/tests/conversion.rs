@@ -164,9 +164,22 @@ fn bad_fields_are_refused_by_name() {
                 prefix_length: 24,
                 ..wire::RouteKey::default()
             }),
-            next_hops: vec![],
+            ..wire::Route::default()
         }),
         "route.key.prefix.address: has host bits set",
+    );
+    check_refused(
+        Kind::Route(wire::Route {
+            key: Some(wire::RouteKey {
+                router: 1,
+                prefix: vec![10, 0, 0, 0].into(),
+                prefix_length: 24,
+                ..wire::RouteKey::default()
+            }),
+            discards: 65536,
+            ..wire::Route::default()
+        }),
+        "route.discards: 65536 is outside 0..=65535",
     );
     check_refused(
         Kind::Neighbor(wire::Neighbor {

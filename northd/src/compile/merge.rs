@@ -2,7 +2,7 @@
 
 use pipeline::object::{Neighbor, Object, Route};
 
-/// The object that these parts make, whatever their order: next hops add up, and a neighbour is what was
+/// The object that these parts make, whatever their order: next hops and discards add up, and a neighbour is what was
 /// fixed and what was learned. Of any other kind there is one part, and of several the first stands.
 ///
 /// Returns `None` when there is no part.
@@ -16,11 +16,11 @@ pub(super) fn merge<'a>(parts: impl Iterator<Item = &'a Object>) -> Option<Objec
     })
 }
 
-/// Equal-cost next hops of one prefix. A route that discards adds none, so any next hop wins over it.
+/// Equal-cost routes of one prefix: each has its share, also one that discards or that repeats another.
 fn routes(mut whole: Route, part: Route) -> Route {
     whole.next_hops.extend(part.next_hops);
     whole.next_hops.sort();
-    whole.next_hops.dedup();
+    whole.discards = whole.discards.saturating_add(part.discards);
     whole
 }
 

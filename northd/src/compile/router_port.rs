@@ -112,6 +112,7 @@ fn connected_route(at: PortRef, network: IpNet) -> Object {
             origin: RouteOrigin::Connected,
             inport: is_link_local(network.addr()).then_some(at.port),
         },
+        discards: 0,
         next_hops: vec![NextHop {
             port: at.port,
             gateway: None,

@@ -51,6 +51,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
             origin: RouteOrigin::Static,
             inport: inport.flatten(),
         },
+        discards: u16::from(way.is_none()),
         next_hops: way.into_iter().collect(),
     }));
 }

@@ -43,12 +43,13 @@ pub(super) fn choose<'t, R: Recorder>(
         return Err(DropReason::NoRoute);
     };
     walk.hit(Stage::InIpRouting, || entry(router, route));
-    let Some(hop) = pick(&route.next_hops, ip) else {
+    let member = pick(route, ip);
+    if is_group(route) {
+        walk.hit(Stage::InIpRoutingEcmp, || ecmp_entry(router, route, member));
+    }
+    let Some(hop) = route.next_hops.get(member) else {
         return Err(DropReason::RouteDiscards);
     };
-    if route.next_hops.len() > 1 {
-        walk.hit(Stage::InIpRoutingEcmp, || ecmp_entry(router, route, hop));
-    }
     let Some((_, outport)) = router.datapath.router_port(hop.port) else {
         return Err(DropReason::RoutePortMissing);
     };
@@ -68,12 +69,20 @@ pub(super) fn choose<'t, R: Recorder>(
     })
 }
 
-/// One of the next hops, the same for all packets of a flow.
-fn pick<'a>(hops: &'a [NextHop], ip: &Ip) -> Option<&'a NextHop> {
-    match hops {
-        [] => None,
-        [hop] => Some(hop),
-        _ => hops.get((flow_hash(ip) % hops.len() as u64) as usize),
+/// True if flows are shared out over the route's members: the next hops first, then the discards.
+fn is_group(route: &Route) -> bool {
+    members(route) > 1
+}
+
+fn members(route: &Route) -> usize {
+    route.next_hops.len() + usize::from(route.discards)
+}
+
+/// One of the members, the same for all packets of a flow.
+fn pick(route: &Route, ip: &Ip) -> usize {
+    match is_group(route) {
+        true => (flow_hash(ip) % members(route) as u64) as usize,
+        false => 0,
     }
 }
 
@@ -100,24 +109,28 @@ fn ports(transport: &Transport) -> (u16, u16) {
 // === in words ===
 
 pub(crate) fn entry(router: In<'_, RouterTables>, route: &Route) -> Entry {
-    let mut actions = match &route.next_hops[..] {
+    let actions = match &route.next_hops[..] {
+        _ if is_group(route) => forwarding(vec![selection(members(route))]),
+        [hop, ..] => forwarding(hop_actions(router, hop)),
         [] => vec!["drop;".to_owned()],
-        [hop] => hop_actions(router, hop),
-        hops => {
-            let choices: Vec<_> = (1..=hops.len()).map(|index| index.to_string()).collect();
-            vec![format!("select({});", choices.join(", "))]
-        }
     };
-    if !route.next_hops.is_empty() {
-        actions.insert(0, "ip.ttl--;".to_owned());
-        actions.push("flags.loopback = 1;".to_owned());
-        actions.push("next;".to_owned());
-    }
     Entry {
         priority: route_priority(&route.key),
         matches: matches(router, &route.key),
         actions,
     }
+}
+
+fn forwarding(mut actions: Vec<String>) -> Vec<String> {
+    actions.insert(0, "ip.ttl--;".to_owned());
+    actions.push("flags.loopback = 1;".to_owned());
+    actions.push("next;".to_owned());
+    actions
+}
+
+fn selection(members: usize) -> String {
+    let choices: Vec<_> = (1..=members).map(|member| member.to_string()).collect();
+    format!("select({});", choices.join(", "))
 }
 
 fn hop_actions(router: In<'_, RouterTables>, hop: &NextHop) -> Vec<String> {
@@ -139,15 +152,16 @@ fn hop_actions(router: In<'_, RouterTables>, hop: &NextHop) -> Vec<String> {
     ]
 }
 
-fn ecmp_entry(router: In<'_, RouterTables>, route: &Route, hop: &NextHop) -> Entry {
-    let mut actions = hop_actions(router, hop);
-    actions.push("next;".to_owned());
-    let member = route
-        .next_hops
-        .iter()
-        .position(|other| other == hop)
-        .map_or(0, |index| index + 1);
-    let matches = format!("{} && member {member}", matches(router, &route.key));
+fn ecmp_entry(router: In<'_, RouterTables>, route: &Route, member: usize) -> Entry {
+    let actions = match route.next_hops.get(member) {
+        Some(hop) => {
+            let mut actions = hop_actions(router, hop);
+            actions.push("next;".to_owned());
+            actions
+        }
+        None => vec!["drop;".to_owned()],
+    };
+    let matches = format!("{} && member {}", matches(router, &route.key), member + 1);
     Entry {
         priority: 100,
         matches,
@@ -161,10 +175,10 @@ pub(crate) fn ecmp_entries(router: In<'_, RouterTables>) -> Vec<Entry> {
         .datapath
         .routes
         .values()
-        .filter(|route| route.next_hops.len() > 1);
+        .filter(|route| is_group(route));
     let members = |route: &std::sync::Arc<Route>| {
-        let entry = |hop| ecmp_entry(router, route, hop);
-        route.next_hops.iter().map(entry).collect::<Vec<_>>()
+        let entry = |member| ecmp_entry(router, route, member);
+        (0..members(route)).map(entry).collect::<Vec<_>>()
     };
     groups
         .flat_map(members)

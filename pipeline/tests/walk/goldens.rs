@@ -43,7 +43,12 @@ fn network() -> Net {
             "192.0.2.0/24",
             &["10.0.2.1 via r-two", "10.0.2.77 via r-two"],
         )
-        .route("r", "198.51.100.0/24", &[])
+        .route("r", "198.51.100.0/24", &["discard"])
+        .route(
+            "r",
+            "198.51.101.0/24",
+            &["10.0.2.1 via r-two", "discard", "discard"],
+        )
         .route_in(
             "r",
             "",

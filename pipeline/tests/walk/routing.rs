@@ -305,7 +305,7 @@ fn the_longest_prefix_wins_then_connected_then_static_then_source_routes() {
         .route("r", "0.0.0.0/0", &[&via("10.0.2.11")])
         .route("r", "192.0.2.0/24", &[&via("10.0.2.12")])
         .route("r", "10.0.2.0/24", &[&via("10.0.2.13")])
-        .route("r", "198.51.100.0/24", &[])
+        .route("r", "198.51.100.0/24", &["discard"])
         .route_in("r", "", source, "10.0.1.0/24", &[&via("10.0.2.14")])
         .route_in("r", "", source, "10.0.1.7/32", &[&via("10.0.2.15")]);
     let to =
@@ -421,6 +421,29 @@ fn several_next_hops_share_flows_and_keep_each_on_one() {
         sent(&tables, "a", &first).branches,
         sent(&tables, "a", &later).branches
     );
+}
+
+#[test]
+fn every_discard_has_the_share_of_a_next_hop() {
+    for (ways, discarded) in [
+        (&["10.0.2.1 via r-two"][..], 0..1),
+        (&["discard"], 600..601),
+        (&["discard", "discard"], 600..601),
+        (&["10.0.2.1 via r-two", "discard"], 250..350),
+        (&["10.0.2.1 via r-two", "discard", "discard"], 350..450),
+    ] {
+        let tables = routed().route("r", "192.0.2.0/24", ways).tables(None);
+        let drops = (0..600).filter(|port| {
+            let to = Transport::Udp {
+                src: *port,
+                dst: 80,
+            };
+            let verdict = sent(&tables, "a", &ip(TO_R, "10.0.1.1", "192.0.2.1", to));
+            crate::support::in_words(&tables, &verdict) == "drop route-discards"
+        });
+        let count = drops.count();
+        assert!(discarded.contains(&count), "{ways:?}: {count}");
+    }
 }
 
 #[test]

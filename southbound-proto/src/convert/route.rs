@@ -2,7 +2,7 @@
 
 use pipeline::object::{NextHop, Route};
 
-use super::atom::{address_from_wire, address_to_wire};
+use super::atom::{address_from_wire, address_to_wire, number};
 use super::error::{At, Problem, WireError, each, required};
 use super::key::{route_key, route_key_to_wire};
 use super::port_ref::port_key;
@@ -13,6 +13,7 @@ impl From<&Route> for wire::Route {
         Self {
             key: Some(route_key_to_wire(route.router, &route.key)),
             next_hops: route.next_hops.iter().map(Into::into).collect(),
+            discards: u32::from(route.discards),
         }
     }
 }
@@ -26,6 +27,7 @@ impl TryFrom<&wire::Route> for Route {
             router,
             key,
             next_hops: each(&route.next_hops, "next_hops", NextHop::try_from)?,
+            discards: number(route.discards, 0, 65535).at("discards")?,
         })
     }
 }

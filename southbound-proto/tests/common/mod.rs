@@ -145,11 +145,14 @@ fn route() -> impl Strategy<Value = Route> {
             origin,
             inport,
         });
-    (datapath_key(), key, vec(next_hop(), 0..4)).prop_map(|(router, key, next_hops)| Route {
-        router,
-        key,
-        next_hops,
-    })
+    (datapath_key(), key, vec(next_hop(), 0..4), any::<u16>()).prop_map(
+        |(router, key, next_hops, discards)| Route {
+            router,
+            key,
+            next_hops,
+            discards,
+        },
+    )
 }
 
 fn next_hop() -> impl Strategy<Value = NextHop> {

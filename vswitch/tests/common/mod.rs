@@ -192,6 +192,7 @@ fn joint(switch: u32) -> Vec<Object> {
                 origin: RouteOrigin::Connected,
                 inport: None,
             },
+            discards: 0,
             next_hops: vec![NextHop {
                 port: far.port,
                 gateway: None,

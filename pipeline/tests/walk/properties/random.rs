@@ -206,7 +206,9 @@ pub(super) fn route() -> impl Strategy<Value = Route> {
         origin,
         option::weighted(0.2, port_key()),
     );
-    (datapath(), key, hops).prop_map(|(router, (table, policy, prefix, origin, inport), hops)| {
+    let discards = option::weighted(0.2, 1..3u16);
+    (datapath(), key, hops, discards).prop_map(|(router, key, hops, discards)| {
+        let (table, policy, prefix, origin, inport) = key;
         let is_ipv4 = prefix.addr().is_ipv4();
         let pick = |ipv4: Ipv4Addr, ipv6: Ipv6Addr| match is_ipv4 {
             true => IpAddr::V4(ipv4),
@@ -228,6 +230,7 @@ pub(super) fn route() -> impl Strategy<Value = Route> {
             router,
             key,
             next_hops: next_hops.collect(),
+            discards: discards.unwrap_or(0),
         }
     })
 }
@@ -386,6 +389,7 @@ pub(super) fn working() -> Vec<Object> {
                 origin: RouteOrigin::Connected,
                 inport: None,
             },
+            discards: 0,
             next_hops: vec![NextHop {
                 port: port(number),
                 gateway: None,

@@ -182,7 +182,7 @@ impl Net {
         })
     }
 
-    /// A static route; no next hops discard. A next hop is `gateway via port`.
+    /// A static route. A next hop is `gateway via port` or `discard`.
     pub(crate) fn route(self, router: &str, prefix: &str, next_hops: &[&str]) -> Self {
         self.route_in(router, "", RoutePolicy::Destination, prefix, next_hops)
     }
@@ -195,7 +195,7 @@ impl Net {
         prefix: &str,
         next_hops: &[&str],
     ) -> Self {
-        let hop = |text: &&str| {
+        let hop = |text: &str| {
             let (gateway, port) = text.split_once(" via ").unwrap();
             let (key, kind) = self.router_port_named(port);
             let gateway: IpAddr = gateway.parse().unwrap();
@@ -215,12 +215,15 @@ impl Net {
             origin: RouteOrigin::Static,
             inport: None,
         };
-        let next_hops = next_hops.iter().map(hop).collect();
+        let (discards, ways): (Vec<_>, Vec<_>) =
+            next_hops.iter().partition(|text| **text == "discard");
+        let next_hops = ways.into_iter().map(hop).collect();
         let router = self.names[router];
         self.put(Object::Route(Route {
             router,
             key,
             next_hops,
+            discards: discards.len() as u16,
         }))
     }
 
@@ -322,6 +325,7 @@ impl Net {
                 router: at.datapath,
                 key,
                 next_hops,
+                discards: 0,
             }));
         }
         self
