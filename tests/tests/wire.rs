@@ -216,3 +216,19 @@ fn a_pods_mtu_leaves_room_for_the_tunnel_headers() {
         Ok(())
     });
 }
+
+#[test]
+fn pods_follow_the_mtu_of_the_underlay() {
+    tell(|| {
+        let world = World::example()?;
+        let node = world.network.node("a")?;
+        node.namespace
+            .run(|| link::set_mtu(UNDERLAY_INTERFACE, 1400))?;
+        let pod = world.pod("blue-1")?;
+        let mtu = || pod.namespace.run(|| link::mtu(&pod.interface));
+        let follows = || (mtu().ok()? == 1400 - 58).then_some(());
+        // The underlay is looked at every few seconds.
+        wait_until("the pod has the new MTU", 3 * PATIENCE, follows)?;
+        world.must_reach("blue-1", "10.0.2.12")
+    });
+}

@@ -190,7 +190,11 @@ impl Vswitch {
         config: Arc<Config>,
         started: Instant,
     ) {
-        let mtu = follow_underlay_mtu(config.encap_ip, self.data_path.clone());
+        let mtu = follow_underlay_mtu(
+            config.encap_ip,
+            self.data_path.clone(),
+            self.control.clone(),
+        );
         self.servers.push(tokio::spawn(mtu));
         let source = node::Source {
             control: self.control.clone(),
@@ -246,9 +250,9 @@ fn underlay_mtu(ip: IpAddr) -> Result<u16, StartError> {
     Ok(u16::try_from(mtu).unwrap_or(u16::MAX))
 }
 
-/// Makes the tunnel follow the MTU of the interface that carries the encap IP. Pods keep theirs until their
-/// interfaces are configured anew: they are told of what does not fit any more, packet by packet.
-async fn follow_underlay_mtu(ip: IpAddr, data_path: Arc<DataPath>) {
+/// Makes the tunnel, and then the interfaces of pods, follow the MTU of the interface that carries the encap
+/// IP.
+async fn follow_underlay_mtu(ip: IpAddr, data_path: Arc<DataPath>, control: Control) {
     let mut refused = None;
     loop {
         tokio::time::sleep(MTU_INTERVAL).await;
@@ -259,6 +263,7 @@ async fn follow_underlay_mtu(ip: IpAddr, data_path: Arc<DataPath>) {
             Ok(true) => {
                 let tunnel_mtu = data_path.tunnel_mtu();
                 tracing::info!(%ip, underlay_mtu, tunnel_mtu, "the underlay's MTU has changed");
+                control.set_tunnel_mtu(tunnel_mtu.into()).await;
             }
             Ok(false) => refused = None,
             Err(error) if refused != Some(underlay_mtu) => {

@@ -16,7 +16,9 @@ use vswitch::agent::session::{
     BACK_OFF_MAX, BACK_OFF_MIN, CONNECT_TIMEOUT, Effect as Link, Event as Happening, Identity,
     REFUSED_PAUSE, Status, WELCOME_TIMEOUT,
 };
-use vswitch::agent::{Agent, AttachRequest, Attachment, Effect, Event, Objects};
+use vswitch::agent::{
+    Agent, AttachRequest, Attachment, Effect, Event, Objects, Refusal, RefusalKind,
+};
 use wire::from_node::Message as Up;
 use wire::to_node::Message as Down;
 
@@ -34,6 +36,8 @@ struct Story {
     epoch: u64,
     /// The data path and the interfaces, as events to come.
     done: Vec<Event>,
+    /// The MTUs that interfaces were configured with.
+    mtus: Vec<u32>,
     /// The callers that were answered, each with the MTU of what it got.
     answered: Vec<Result<Option<u32>, String>>,
 }
@@ -60,6 +64,7 @@ impl Story {
             sent: Vec::new(),
             epoch: 0,
             done: Vec::new(),
+            mtus: Vec::new(),
             answered: Vec::new(),
         };
         story.perform(effects);
@@ -95,12 +100,18 @@ impl Story {
                     result: Ok(()),
                 }),
                 Effect::Install {
-                    serial, attachment, ..
-                } => self.done.push(Event::Installed {
-                    port: attachment.port,
                     serial,
-                    result: Ok(()),
-                }),
+                    attachment,
+                    plan,
+                    ..
+                } => {
+                    self.mtus.push(plan.mtu);
+                    self.done.push(Event::Installed {
+                        port: attachment.port,
+                        serial,
+                        result: Ok(()),
+                    });
+                }
                 Effect::Answer { result, .. } => {
                     let result = result.map(|plan| plan.map(|plan| plan.mtu));
                     self.answered
@@ -126,11 +137,15 @@ impl Story {
     }
 
     fn attaches(&mut self, port: &str) {
+        self.attaches_as(port, false);
+    }
+
+    fn attaches_as(&mut self, port: &str, bare: bool) {
         let attachment = Attachment {
             port: port.to_owned(),
             netns: "/run/netns/pod".to_owned(),
             interface: "eth0".to_owned(),
-            bare: false,
+            bare,
             configured: None,
         };
         self.happens(Event::Attach {
@@ -457,6 +472,48 @@ fn a_localport_is_up_at_once_where_its_tables_are_in_force() {
     story.said();
     story.attaches("health");
     assert_eq!(story.answered, [Ok(Some(1442))]);
+    assert_eq!(story.agent.port_statuses()[0].state, "up");
+}
+
+#[test]
+fn interfaces_follow_the_mtu_of_the_tunnel_without_being_down_meanwhile() {
+    for bare in [false, true] {
+        let mut story = Story::welcomed();
+        story.told(delta_of(0, 5, &switch_with("health", Plug::Localport)));
+        story.adopted();
+        story.happens(Event::TunnelMtu(1342));
+        story.attaches_as("health", bare);
+        assert_eq!(story.answered, [Ok(Some(1342))], "attached afterwards");
+        story.said();
+        for mtu in [1342, 8942, 1242] {
+            story.happens(Event::TunnelMtu(mtu));
+            story.catches_up();
+        }
+        assert_eq!(story.mtus, [1342, 8942, 1242], "bare: {bare}");
+        assert_eq!(story.said(), "", "the port is up all the time");
+    }
+}
+
+#[test]
+fn an_interface_that_cannot_be_configured_anew_is_not_up() {
+    let mut story = Story::welcomed();
+    story.told(delta_of(0, 5, &switch_with("health", Plug::Localport)));
+    story.adopted();
+    story.attaches("health");
+    story.said();
+    story.happens(Event::TunnelMtu(8942));
+    let Some(Event::Installed { port, serial, .. }) = story.done.pop() else {
+        panic!("it is configured anew");
+    };
+    story.happens(Event::Installed {
+        port,
+        serial,
+        result: Err(Refusal::new(RefusalKind::Refused, "no such length")),
+    });
+    assert_eq!(story.said(), "ports-up");
+    assert_eq!(story.agent.port_statuses()[0].state, "no such length");
+    story.passes(Duration::from_secs(2));
+    story.catches_up();
     assert_eq!(story.agent.port_statuses()[0].state, "up");
 }
 

@@ -130,6 +130,7 @@ impl Ports {
             Err(refusal) if local.is_new => Some(self.drop_local(port, &refusal, None, effects)),
             Err(refusal) => {
                 tracing::warn!(port, error = %refusal, "an interface could not be configured");
+                local.stays_up = false;
                 local.setup = Setup::Failed {
                     reason: refusal.message,
                     retry_at: now + RETRY_PAUSE,
@@ -342,15 +343,21 @@ impl Local {
             return;
         };
         if let Some(before) = &self.bound {
+            if self.attachment.bare && self.setup == Setup::Done {
+                // A bare interface is its owner's once it is up, but for what fits the tunnel.
+                let mtu = bound.plan.mtu;
+                bound.plan = InterfacePlan {
+                    mtu,
+                    ..before.plan.clone()
+                };
+            }
             if before.at != bound.at {
                 self.unplug(effects);
             } else if before.plan == bound.plan {
                 bound.epoch = before.epoch;
-            } else if self.attachment.bare && self.setup == Setup::Done {
-                // A bare interface is its owner's once it is up.
-                bound = before.clone();
             } else if self.setup == Setup::Done {
                 self.setup = Setup::Idle;
+                self.stays_up = true;
             }
         }
         self.bound = Some(bound);

@@ -52,6 +52,7 @@ enum Command {
         reply: oneshot::Sender<Outcome>,
     },
     Cancel(WaiterId),
+    TunnelMtu(u32),
     View(oneshot::Sender<View>),
 }
 
@@ -116,6 +117,12 @@ impl Control {
         };
         self.commands.send(command).await.ok()?;
         outcome.await.ok()
+    }
+
+    /// Makes the MTU of attached interfaces follow what fits the tunnel, in bytes of L3.
+    pub async fn set_tunnel_mtu(&self, mtu: u32) {
+        // An agent that has stopped has no interfaces to look after.
+        let _ = self.commands.send(Command::TunnelMtu(mtu)).await;
     }
 
     /// The agent as it stands; `None` when it has stopped.
@@ -271,6 +278,7 @@ impl Driver {
                 self.replies.remove(&waiter);
                 Some(Event::Cancel { waiter })
             }
+            Command::TunnelMtu(mtu) => Some(Event::TunnelMtu(mtu)),
             Command::View(reply) => {
                 // Who asked may have gone.
                 let _ = reply.send(self.view());

@@ -84,6 +84,8 @@ pub enum Event {
         /// The port's name.
         port: String,
     },
+    /// The greatest L3 length that fits the tunnel, in bytes, is another one: the MTU of attached interfaces.
+    TunnelMtu(u32),
     /// Some time went by.
     Tick,
 }

@@ -24,6 +24,8 @@ pub(super) struct Local {
     /// The place at which the data path has the interface.
     pub(super) plugged: Option<PortRef>,
     pub(super) setup: Setup,
+    /// It was up at its place before it is configured anew, which does not interrupt it.
+    pub(super) stays_up: bool,
     pub(super) waiters: Vec<Waiter>,
     /// Tells this attachment of the port from an earlier one.
     pub(super) serial: u64,
@@ -92,6 +94,7 @@ impl Local {
             bound: None,
             plugged: None,
             setup: Setup::Idle,
+            stays_up: false,
             waiters: Vec::new(),
             serial,
             is_new: false,
@@ -100,9 +103,14 @@ impl Local {
         }
     }
 
-    /// True when the whole configuration is in force.
+    /// True when the whole configuration is in force, or was and is being brought up to date.
     pub(super) fn is_up(&self) -> bool {
-        self.setup == Setup::Done && self.bound.is_some()
+        let is_set_up = match self.setup {
+            Setup::Done => true,
+            Setup::Idle | Setup::Running(_) => self.stays_up,
+            Setup::Failed { .. } => false,
+        };
+        is_set_up && self.bound.is_some()
     }
 
     /// True while the data path or the interface is still being brought to what the tables say.

@@ -144,6 +144,10 @@ impl Agent {
             Event::DeviceLost { at } => {
                 messages.extend(self.ports.device_lost(at, &mut effects));
             }
+            Event::TunnelMtu(mtu) => {
+                self.ports.mtu = mtu;
+                self.rebind(&mut effects);
+            }
             Event::Tick => {}
         }
         for message in messages {

@@ -114,8 +114,10 @@ impl Ports {
         if let Some(local) = self.locals.get_mut(&attachment.port)
             && !matches!(local.interface, Interface::Broken(_))
         {
-            match (local.is_up(), &local.bound) {
-                (true, Some(bound)) => answer(waiter.id, Ok(Some(bound.plan.clone())), effects),
+            match (&local.setup, &local.bound) {
+                (Setup::Done, Some(bound)) => {
+                    answer(waiter.id, Ok(Some(bound.plan.clone())), effects)
+                }
                 _ => local.wait(waiter, now),
             }
             return;
@@ -303,6 +305,7 @@ impl Local {
     /// Takes the interface out of the data path.
     pub(super) fn unplug(&mut self, effects: &mut Vec<Effect>) {
         self.setup = Setup::Idle;
+        self.stays_up = false;
         if let Some(at) = self.plugged.take() {
             effects.push(Effect::Unplug {
                 port: self.attachment.port.clone(),

@@ -72,7 +72,7 @@ pub(super) fn configure(
             index,
             interface,
         };
-        link.set(plan).await?;
+        link.set(before, plan).await?;
         link.readdress(before, plan).await?;
         link.reroute(before, plan).await
     })?
@@ -97,10 +97,10 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
-    async fn set(&self, plan: &InterfacePlan) -> Result<(), LinkError> {
+    async fn set(&self, before: &InterfacePlan, plan: &InterfacePlan) -> Result<(), LinkError> {
         accept_addresses_at_once(self.interface);
         let message = LinkUnspec::new_with_index(self.index).mtu(plan.mtu).up();
-        let message = match plan.mac {
+        let message = match plan.mac.filter(|_| plan.mac != before.mac) {
             Some(mac) => message.address(mac.0.to_vec()),
             None => message,
         };
