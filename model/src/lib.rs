@@ -1,7 +1,8 @@
 //! L1 of the house: the northbound tables, each declared once, and the transactions over them. Pure.
 //!
 //! A table is declared in [`nb`] (or [`sb`], northd's own state) and has from there its typed struct, its
-//! generic rows, its text forms and its rules. A [`Database`] is an immutable revision; a transaction makes
+//! generic rows, its text forms and its rules. What the texts of a row mean beyond that is said by the row's
+//! value in [`acl`], [`lb`] or [`nat`]. A [`Database`] is an immutable revision; a transaction makes
 //! the next one of it.
 
 mod cow;
@@ -9,10 +10,15 @@ mod integrity;
 mod mutate;
 mod transact;
 
+pub mod acl;
 pub mod check;
 pub mod database;
 pub mod datum;
+pub mod endpoint;
+pub mod fault;
 pub mod json;
+pub mod lb;
+pub mod nat;
 pub mod nb;
 pub mod operation;
 pub mod sb;
@@ -22,6 +28,7 @@ pub mod text;
 
 pub use database::Database;
 pub use datum::{Atom, Datum};
+pub use fault::RowFault;
 pub use operation::{
     Author, Changes, ErrorKind, Mutator, Operation, RowChange, TransactionError, TypedChange,
 };

@@ -11,8 +11,9 @@ pub const OVN_SCHEMA_VERSION: &str = "7.0.0";
 
 tables! {
     /// A rule that allows, drops or rejects packets of a switch or a port group.
-    "ACL" Acl {
-        action: String => one_of(&["allow", "allow-related", "allow-stateless", "drop", "reject"]);
+    "ACL" Acl => enforced() {
+        /// `pass` leaves it to the next tier (OVN 23.06).
+        action: String => one_of(&["allow", "allow-related", "allow-stateless", "drop", "pass", "reject"]);
         direction: String => one_of(&["from-lport", "to-lport"]);
         external_ids: BTreeMap<String, String>;
         label: i64 => range(0, 4_294_967_295);
@@ -23,6 +24,8 @@ tables! {
         options: BTreeMap<String, String>;
         priority: i64 => range(0, 32_767);
         severity: Option<String> => one_of(&["alert", "warning", "notice", "info", "debug"]);
+        /// Rules of a tier are asked when those of the tiers before it have not decided (OVN 23.06).
+        tier: i64 => range(0, 3);
     }
 
     /// Addresses under a name that matches can use as `$name`.
@@ -47,7 +50,7 @@ tables! {
     }
 
     /// Values that differ from node to node, for templates.
-    "Chassis_Template_Var" ChassisTemplateVar => root(), unique(&[&["chassis"]]) {
+    "Chassis_Template_Var" ChassisTemplateVar => root(), enforced(), unique(&[&["chassis"]]) {
         chassis: String;
         external_ids: BTreeMap<String, String>;
         variables: BTreeMap<String, String>;
@@ -118,7 +121,7 @@ tables! {
     }
 
     /// Virtual addresses, each with the backends that serve it.
-    "Load_Balancer" LoadBalancer => root() {
+    "Load_Balancer" LoadBalancer => root(), enforced() {
         external_ids: BTreeMap<String, String>;
         health_check: BTreeSet<Id<LoadBalancerHealthCheck>>;
         ip_port_mappings: BTreeMap<String, String>;
@@ -130,13 +133,13 @@ tables! {
     }
 
     /// Load balancers that many switches and routers share.
-    "Load_Balancer_Group" LoadBalancerGroup => root(), unique(&[&["name"]]) {
+    "Load_Balancer_Group" LoadBalancerGroup => root(), enforced(), unique(&[&["name"]]) {
         load_balancer: BTreeSet<Id<LoadBalancer>> => weak();
         name: String;
     }
 
     /// How the backends of a virtual address are probed.
-    "Load_Balancer_Health_Check" LoadBalancerHealthCheck {
+    "Load_Balancer_Health_Check" LoadBalancerHealthCheck => enforced() {
         external_ids: BTreeMap<String, String>;
         options: BTreeMap<String, String>;
         vip: String;
@@ -260,7 +263,7 @@ tables! {
     }
 
     /// A limit on a rate.
-    "Meter" Meter => root(), unique(&[&["name"]]) {
+    "Meter" Meter => root(), enforced(), unique(&[&["name"]]) {
         bands: BTreeSet<Id<MeterBand>> => at_least_one();
         external_ids: BTreeMap<String, String>;
         fair: Option<bool>;
@@ -269,7 +272,7 @@ tables! {
     }
 
     /// What a meter does from which rate on.
-    "Meter_Band" MeterBand {
+    "Meter_Band" MeterBand => enforced() {
         action: String => one_of(&["drop"]);
         burst_size: i64 => range(0, 4_294_967_295);
         external_ids: BTreeMap<String, String>;
@@ -287,7 +290,7 @@ tables! {
     }
 
     /// A translation of addresses at a router.
-    "NAT" Nat {
+    "NAT" Nat => enforced() {
         allowed_ext_ips: Option<Id<AddressSet>>;
         exempted_ext_ips: Option<Id<AddressSet>>;
         external_ids: BTreeMap<String, String>;
