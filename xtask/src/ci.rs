@@ -6,11 +6,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::fuzz;
 use crate::machine;
 use crate::report::{Tone, paint, seconds};
 
 /// The file that tests which must leave something out write a line to, one a test.
 const SKIPPED_FILE: &str = "WEFT_SKIPPED";
+
+/// What the step of the fuzz targets is called.
+const FUZZ_STEP: &str = "fuzz targets";
 
 /// What a step runs: a name to print and the arguments of cargo.
 struct Step {
@@ -83,6 +87,9 @@ pub(crate) fn run() -> Result<()> {
             failures.push(step.name);
         }
     }
+    if !run_fuzzers(&mut tally) {
+        failures.push(FUZZ_STEP);
+    }
     let left_out = std::fs::read_to_string(&skipped).unwrap_or_default();
     // Gone already when no test left anything out.
     let _ = std::fs::remove_file(&skipped);
@@ -116,11 +123,15 @@ fn check_machine() -> Result<()> {
     Ok(())
 }
 
+/// The cargo that runs this program.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
 /// Runs one step and says how it went; test results are added to the tally.
 fn run_step(step: &Step, skipped: &std::path::Path, tally: &mut Tally) -> Result<bool> {
-    eprintln!("{}", paint(Tone::Strong, &format!("==> {}", step.name)));
-    let start = Instant::now();
-    let mut child = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let start = begin(step.name);
+    let mut child = cargo()
         .args(step.arguments)
         .envs(step.environment.iter().copied())
         .env(SKIPPED_FILE, skipped)
@@ -138,14 +149,40 @@ fn run_step(step: &Step, skipped: &std::path::Path, tally: &mut Tally) -> Result
         println!("{line}");
     }
     let succeeded = child.wait().context("cannot wait for cargo")?.success();
+    end(step.name, start, succeeded);
+    Ok(succeeded)
+}
+
+/// Runs the fuzz targets as one step; each of them counts as a test.
+fn run_fuzzers(tally: &mut Tally) -> bool {
+    let start = begin(FUZZ_STEP);
+    let outcome = fuzz::run();
+    if let Err(error) = &outcome {
+        eprintln!("{error:#}");
+    }
+    let verdicts = outcome.unwrap_or_else(|_| vec![false]);
+    let held = verdicts.iter().filter(|held| **held).count();
+    tally.passed += held as u64;
+    tally.failed += (verdicts.len() - held) as u64;
+    end(FUZZ_STEP, start, held == verdicts.len());
+    held == verdicts.len()
+}
+
+/// Prints a step's heading.
+fn begin(name: &str) -> Instant {
+    eprintln!("{}", paint(Tone::Strong, &format!("==> {name}")));
+    Instant::now()
+}
+
+/// Says how a step went, and how long it took.
+fn end(name: &str, start: Instant, succeeded: bool) {
     let (tone, word) = if succeeded {
         (Tone::Good, "ok")
     } else {
         (Tone::Bad, "FAILED")
     };
-    let line = format!("    {} {word} in {}", step.name, seconds(start.elapsed()));
+    let line = format!("    {name} {word} in {}", seconds(start.elapsed()));
     eprintln!("{}\n", paint(tone, &line));
-    Ok(succeeded)
 }
 
 /// Prints the closing line, alone on its line and last on standard output.

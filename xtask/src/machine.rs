@@ -47,6 +47,17 @@ fn is_installed(tool: &str) -> bool {
         .any(|directory: std::path::PathBuf| directory.join(tool).is_file())
 }
 
+/// Whether libFuzzer can be built: there is a C++ compiler.
+pub(crate) fn check_cpp_compiler() -> Result<()> {
+    if std::env::var_os("CXX").is_some() || is_installed("c++") {
+        return Ok(());
+    }
+    bail!(
+        "there is no C++ compiler, and the fuzz targets are built with one\n  \
+         try, as root: apt-get install g++"
+    )
+}
+
 /// Whether pods can be given TAP devices: `/dev/net/tun` opens for reading and writing.
 pub(crate) fn check_tun() -> Result<()> {
     let path = Path::new("/dev/net/tun");

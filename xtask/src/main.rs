@@ -4,13 +4,14 @@
 
 mod ci;
 mod demo;
+mod fuzz;
 mod machine;
 mod report;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: cargo ci              prove the tree: format, lints, documentation, every test
+usage: cargo ci              prove the tree: format, lints, documentation, every test, fuzz targets
        cargo demo            build, start two nodes, run traffic, tidy up
        cargo demo -- --keep  the same, but leave the network up to play with";
 
