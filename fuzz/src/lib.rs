@@ -5,7 +5,8 @@
 
 use expr::microflow;
 use packet::answer::{
-    ErrorSource, IcmpError, arp_reply, echo_reply, icmp_error, neighbor_advertisement, tcp_reset,
+    ErrorSource, IcmpError, arp_reply, echo_reply, icmp_error, neighbor_advertisement, sctp_abort,
+    tcp_reset,
 };
 use packet::flow::Network;
 use packet::{Flow, FlowKey, Layout, Mac, VLAN_TAG_LENGTH, fragment_ipv4, geneve, rewrite};
@@ -50,6 +51,7 @@ fn answer(frame: &[u8], flow: &Flow, layout: Layout) {
         icmp_error(frame, flow, layout, source, IcmpError::TimeExceeded),
         icmp_error(frame, flow, layout, source, IcmpError::TooBig { mtu: 1400 }),
         tcp_reset(frame, flow, layout),
+        sctp_abort(frame, flow, layout),
     ];
     for answer in answers.iter().flatten() {
         packet::parse(answer).expect("an answer is a sound frame");

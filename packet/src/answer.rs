@@ -1,8 +1,10 @@
-//! The packets that the network itself sends: neighbour discovery, echo replies, ICMP errors and TCP resets.
+//! The packets that the network itself sends: neighbour discovery, echo replies, ICMP errors, TCP resets
+//! and SCTP aborts.
 //!
 //! Each function returns a whole Ethernet frame that is ready to enter the logical pipeline. An answer to a
 //! packet keeps the packet's tag.
 
+mod abort;
 mod arp;
 mod discovery;
 mod echo;
@@ -15,6 +17,7 @@ use crate::Flow;
 use crate::build::Link;
 use crate::flow::{Ip, Network};
 
+pub use abort::{ABORT_LENGTH, sctp_abort};
 pub use arp::{arp_reply, arp_request, gratuitous_arp};
 pub use discovery::{neighbor_advertisement, neighbor_solicitation, unsolicited_advertisement};
 pub use echo::echo_reply;
@@ -25,6 +28,8 @@ pub use reset::tcp_reset;
 
 /// TTL of an answer, and what neighbour discovery demands (RFC 4861 section 7.1).
 const ANSWER_TTL: u8 = 255;
+/// TTL of TCP resets and SCTP aborts. It is OVN's.
+pub const RESET_TTL: u8 = 63;
 
 /// The link header of an answer from the station that the packet was sent to.
 fn back(flow: &Flow) -> Link {

@@ -1,4 +1,5 @@
-//! Internet checksums (RFC 1071): computed over bytes by smoltcp, and adjusted in place (RFC 1624).
+//! Internet checksums (RFC 1071): computed over bytes by smoltcp, and adjusted in place (RFC 1624); and the
+//! CRC32c of SCTP (RFC 9260 appendix A).
 
 use std::net::IpAddr;
 
@@ -22,11 +23,52 @@ pub(crate) fn adjusted(field: u16, from: u16, to: u16) -> u16 {
     !checksum::combine(&[!field, !from, to])
 }
 
+/// The CRC32c of an SCTP packet, whose own checksum field must be zero. It stands there with its least
+/// significant byte first.
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        crc >> 8 ^ CRC32C_OF_BYTE[usize::from(crc as u8 ^ byte)]
+    })
+}
+
+/// The remainder that each byte leaves.
+static CRC32C_OF_BYTE: [u32; 256] = {
+    /// The generator of Castagnoli, reflected.
+    const GENERATOR: u32 = 0x82f6_3b78;
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = crc >> 1 ^ if crc & 1 == 1 { GENERATOR } else { 0 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_crc_of_known_bytes_is_known() {
+        let ascending: Vec<u8> = (0..32).collect();
+        for (bytes, expected) in [
+            (&b""[..], 0),
+            (b"123456789", 0xe306_9283),
+            (&[0; 32], 0x8a91_36aa),
+            (&[0xff; 32], 0x62a8_ab43),
+            (&ascending, 0x46dd_794e),
+        ] {
+            assert_eq!(crc32c(bytes), expected, "{bytes:?}");
+        }
+    }
 
     proptest! {
         #[test]

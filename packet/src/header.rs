@@ -114,7 +114,23 @@ wire! {
         src: U16,
         dst: U16,
         verification_tag: U32,
-        checksum: U32,
+        checksum: [u8; 4],
+    }
+
+    /// RFC 9260 section 3.2.
+    struct SctpChunk {
+        kind: u8,
+        flags: u8,
+        length: U16,
+    }
+
+    /// RFC 9260 section 3.3.2, after the chunk's header.
+    struct SctpInitiation {
+        initiate_tag: U32,
+        receiver_window: U32,
+        outbound_streams: U16,
+        inbound_streams: U16,
+        initial_tsn: U32,
     }
 
     /// RFC 792 and RFC 4443 section 2.1, without the word whose meaning depends on the type.

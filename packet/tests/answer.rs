@@ -330,8 +330,8 @@ fn a_reset_fits_the_segment_that_it_answers() {
             let found = reset.map(|reset| {
                 let (back, at) = parse_checked(&reset);
                 assert_eq!(
-                    (ip(&back).src, ip(&back).dst),
-                    (ip(&flow).dst, ip(&flow).src)
+                    (ip(&back).src, ip(&back).dst, ip(&back).ttl),
+                    (ip(&flow).dst, ip(&flow).src, 63)
                 );
                 assert_eq!((back.eth_src, back.eth_dst), (flow.eth_dst, flow.eth_src));
                 let Transport::Tcp {
@@ -351,4 +351,74 @@ fn a_reset_fits_the_segment_that_it_answers() {
             assert_eq!(found, expected, "{offset_flags}");
         }
     }
+}
+
+/// An SCTP packet with this verification tag and these chunks.
+fn association(is_ipv6: bool, tag: &str, chunks: &str) -> Vec<u8> {
+    let sctp = format!("1234 0050 {tag} 00000000 {chunks}");
+    let length = hex(&sctp).len();
+    if is_ipv6 {
+        let header = format!("60000000 {length:04x} 84 40 20010db8000000000000000000000001");
+        return frame(0x86dd, &format!("{header} {V6_HOST} {sctp}"));
+    }
+    let length = length + 20;
+    let header = format!("4500 {length:04x} 0000 4000 40 84 0000 0a000001 {V4_HOST}");
+    frame(0x0800, &format!("{header} {sctp}"))
+}
+
+#[test]
+fn an_abort_is_accepted_by_who_sent_the_packet_that_it_answers() {
+    const INIT: &str = "01000014 aabbccdd 00010000 0001 0001 00000007";
+    const COOKIE_ECHO: &str = "0a000006 0102 0000";
+    const HEARTBEAT: &str = "04000008 00010004";
+    let of_the_initiator = "00501234aabbccddba4e3d3a06000004";
+    let reflected = "005012340102030400656fb706010004";
+    let with_tag_zero = "00501234000000006e10c82b06010004";
+    // The packet's tag and chunks, and the abort with its checksum.
+    let cases = [
+        ("00000000", INIT.to_owned(), Some(of_the_initiator)),
+        ("01020304", INIT.to_owned(), Some(reflected)),
+        ("01020304", HEARTBEAT.to_owned(), Some(reflected)),
+        ("00000000", HEARTBEAT.to_owned(), Some(with_tag_zero)),
+        (
+            "01020304",
+            format!("{COOKIE_ECHO} {HEARTBEAT}"),
+            Some(reflected),
+        ),
+        ("01020304", "0a000000".to_owned(), Some(reflected)),
+        ("01020304", "0a00ffff".to_owned(), Some(reflected)),
+        // Cut short.
+        ("00000000", INIT[..36].to_owned(), None),
+        ("01020304", String::new(), None),
+        ("01020304", "0a".to_owned(), None),
+        // ABORT, SHUTDOWN COMPLETE, COOKIE ACK.
+        ("01020304", "06010004".to_owned(), None),
+        ("01020304", "0e000004".to_owned(), None),
+        ("01020304", "0b000004".to_owned(), None),
+        ("01020304", format!("{COOKIE_ECHO} 06000004"), None),
+    ];
+    for (tag, chunks, expected) in cases {
+        for is_ipv6 in [false, true] {
+            let packet = association(is_ipv6, tag, &chunks);
+            let (flow, layout) = parse(&packet).unwrap();
+            let found = sctp_abort(&packet, &flow, layout).map(|abort| {
+                let (back, at) = parse_checked(&abort);
+                assert_eq!(
+                    (ip(&back).src, ip(&back).dst, ip(&back).ttl),
+                    (ip(&flow).dst, ip(&flow).src, 63)
+                );
+                assert_eq!((back.eth_src, back.eth_dst), (flow.eth_dst, flow.eth_src));
+                abort[usize::from(at.transport)..].to_vec()
+            });
+            assert_eq!(found, expected.map(hex), "{tag} {chunks}");
+        }
+    }
+}
+
+#[test]
+fn what_was_sent_to_many_is_not_aborted() {
+    let mut packet = association(false, "00000000", "04000008 00010004");
+    packet[..6].copy_from_slice(&[0xff; 6]);
+    let (flow, layout) = parse(&packet).unwrap();
+    assert_eq!(sctp_abort(&packet, &flow, layout), None);
 }

@@ -50,6 +50,8 @@ pub enum AnswerKind {
     },
     /// TCP reset.
     TcpReset,
+    /// SCTP abort. Whether the packet is one that may be answered so, only its bytes say.
+    SctpAbort,
     /// ARP request of a router for its next hop.
     ArpRequest {
         /// The router port.
@@ -78,7 +80,7 @@ impl AnswerKind {
             | Self::Advertisement { .. }
             | Self::ArpRequest { .. }
             | Self::Solicitation { .. } => true,
-            Self::EchoReply | Self::Error { .. } | Self::TcpReset => false,
+            Self::EchoReply | Self::Error { .. } | Self::TcpReset | Self::SctpAbort => false,
         }
     }
 }
@@ -110,6 +112,10 @@ pub fn build(answer: &Answer, frame: &[u8], flow: &Flow, layout: &Layout) -> Opt
         AnswerKind::TcpReset => {
             let (frame, layout) = as_it_stood(about, frame, flow, layout)?;
             frame_of::tcp_reset(&frame, about, layout)
+        }
+        AnswerKind::SctpAbort => {
+            let (frame, layout) = as_it_stood(about, frame, flow, layout)?;
+            frame_of::sctp_abort(&frame, about, layout)
         }
         AnswerKind::Error { source, error } => {
             let (frame, layout) = as_it_stood(about, frame, flow, layout)?;

@@ -89,7 +89,7 @@ drop_reasons! {
     MulticastNotRouted "multicast-not-routed" "Multicast is not routed.";
     BroadcastNotRouted "broadcast-not-routed" "A frame sent to all stations is not routed.";
     ToRouter "to-router" "The packet is for the router itself, which has no use for it.";
-    ErrorUnanswered "error-unanswered" "An ICMP error or TCP reset is never answered with another.";
+    ErrorUnanswered "error-unanswered" "An ICMP error, TCP reset or SCTP abort is never answered with another.";
     TtlExceeded "ttl-exceeded" "The TTL ran out and no ICMP error may be sent about it.";
     NotIp "not-ip" "Only IP is routed.";
     NoRoute "no-route" "No route matches.";

@@ -256,6 +256,20 @@ fn a_long_ipv6_packet_is_answered_with_packet_too_big() {
 }
 
 #[test]
+fn the_router_aborts_associations_and_is_silent_to_an_abort() {
+    const SHUTDOWN: u8 = 7;
+    const ABORT: u8 = 6;
+    let mut one = Node::new("one", network());
+    for (chunk_type, answers, unanswered) in [(SHUTDOWN, 1, 0), (ABORT, 0, 1), (SHUTDOWN, 1, 1)] {
+        one.send(a(), &sctp4_to_router(a(), chunk_type));
+        assert_eq!(one.received(a()).len(), answers, "{chunk_type}");
+        let dropped = one.counters.dropped(DropReason::ErrorUnanswered);
+        assert_eq!(dropped, unanswered, "{chunk_type}");
+    }
+    one.check_sum();
+}
+
+#[test]
 fn a_long_ipv4_packet_that_may_be_fragmented_arrives_in_fragments() {
     let (mut one, mut two) = nodes();
     let shape = Shape {

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{ANSWER_TTL, back, ip, is_host};
+use super::{RESET_TTL, back, ip, is_host};
 use crate::build::IpHeader;
 use crate::flow::{Transport, ip_protocol};
 use crate::header::Tcp;
@@ -55,7 +55,7 @@ pub fn tcp_reset(frame: &[u8], flow: &Flow, layout: Layout) -> Option<Vec<u8>> {
         src: segment_ip.dst,
         dst: segment_ip.src,
         protocol: ip_protocol::TCP,
-        ttl: ANSWER_TTL,
+        ttl: RESET_TTL,
     };
     let checksum =
         checksum::with_pseudo_header(header.src, header.dst, header.protocol, reset.as_bytes());

@@ -27,6 +27,7 @@ pub(super) fn flow(about: &Flow, kind: AnswerKind) -> Option<Flow> {
         AnswerKind::EchoReply => echo_reply(about),
         AnswerKind::Error { source, error } => icmp_error(about, source, error),
         AnswerKind::TcpReset => tcp_reset(about),
+        AnswerKind::SctpAbort => sctp_abort(about),
         AnswerKind::ArpRequest { mac, ip, target } => Some(arp_request(mac, ip, target)),
         AnswerKind::Solicitation { mac, ip, target } => Some(solicitation(mac, ip, target)),
     }
@@ -92,15 +93,16 @@ fn ip_flow(link: Link, src: IpAddr, dst: IpAddr, transport: Transport, payload: 
         false => (ether_type::IPV4, IPV4_LENGTH, ip_protocol::ICMP),
         true => (ether_type::IPV6, IPV6_LENGTH, ip_protocol::ICMPV6),
     };
-    let protocol = match transport {
-        Transport::Tcp { .. } => ip_protocol::TCP,
-        _ => icmp,
+    let (protocol, ttl) = match transport {
+        Transport::Tcp { .. } => (ip_protocol::TCP, frame_of::RESET_TTL),
+        Transport::Sctp { .. } => (ip_protocol::SCTP, frame_of::RESET_TTL),
+        _ => (icmp, u8::MAX),
     };
     let ip = Ip {
         src,
         dst,
         protocol,
-        ttl: u8::MAX,
+        ttl,
         dscp: 0,
         ecn: 0,
         fragment: Fragment::Whole,
@@ -246,10 +248,35 @@ fn tcp_reset(about: &Flow) -> Option<Flow> {
         dst: src,
         flags: if flags & ACK == 0 { RST | ACK } else { RST },
     };
-    let link = Link {
+    Some(ip_flow(
+        back(about),
+        segment.dst,
+        segment.src,
+        reset,
+        TCP_LENGTH,
+    ))
+}
+
+fn sctp_abort(about: &Flow) -> Option<Flow> {
+    let Network::Ip(packet) = &about.network else {
+        return None;
+    };
+    let Transport::Sctp { src, dst } = packet.transport else {
+        return None;
+    };
+    if about.eth_dst.is_multicast() {
+        return None;
+    }
+    let abort = Transport::Sctp { src: dst, dst: src };
+    let length = frame_of::ABORT_LENGTH as u32;
+    Some(ip_flow(back(about), packet.dst, packet.src, abort, length))
+}
+
+/// The link header of an answer from the station that the packet was sent to.
+fn back(about: &Flow) -> Link {
+    Link {
         src: about.eth_dst,
         dst: about.eth_src,
         vlan: about.vlan,
-    };
-    Some(ip_flow(link, segment.dst, segment.src, reset, TCP_LENGTH))
+    }
 }

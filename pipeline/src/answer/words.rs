@@ -18,6 +18,7 @@ impl AnswerKind {
             Self::Advertisement { .. } => Some("nd_na"),
             Self::Error { source, error } => Some(error_action(source, error)),
             Self::TcpReset => Some("tcp_reset"),
+            Self::SctpAbort => Some("sctp_abort"),
             Self::ArpRequest { .. } => Some("arp"),
             Self::Solicitation { .. } => Some("nd_ns"),
         }

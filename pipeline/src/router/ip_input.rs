@@ -200,6 +200,7 @@ fn answer_own<R: Recorder>(
     };
     let (priority, protocol, kind) = match ip.transport {
         Transport::Tcp { .. } => (80, " && tcp", AnswerKind::TcpReset),
+        Transport::Sctp { .. } => (80, " && sctp", AnswerKind::SctpAbort),
         Transport::Udp { .. } => {
             let error = IcmpError::PortUnreachable;
             (80, " && udp", AnswerKind::Error { source, error })
@@ -358,6 +359,11 @@ pub(crate) fn general_entries() -> Vec<Entry> {
             80,
             "ip.dst is the router's && !ip.later_frag && tcp",
             "tcp_reset { next; };",
+        ),
+        (
+            80,
+            "ip.dst is the router's && !ip.later_frag && sctp",
+            "sctp_abort { next; };",
         ),
         (
             80,

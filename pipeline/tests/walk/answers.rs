@@ -162,6 +162,20 @@ fn routed_frames_leave_with_new_stations_and_a_lower_ttl() {
     }
 }
 
+/// An SCTP packet with a HEARTBEAT chunk.
+fn heartbeat4(dst: [u8; 4]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(A, R1)
+        .ipv4([10, 0, 1, 1], dst, 64)
+        .write(
+            &mut frame,
+            etherparse::IpNumber::SCTP,
+            &[0, 1, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0, 4, 0, 0, 8, 0, 1, 0, 4],
+        )
+        .unwrap();
+    frame
+}
+
 #[test]
 fn every_answer_is_the_frame_that_was_decided_on() {
     for (frame, expected) in [
@@ -194,7 +208,11 @@ fn every_answer_is_the_frame_that_was_decided_on() {
             "icmp0/0 10.0.2.254>10.0.1.1 ttl 254",
         ),
         (echo6("fd02::fe"), "icmp129/0 fd02::fe>fd01::1 ttl 254"),
-        (syn4([10, 0, 2, 254]), "tcp 0x14 10.0.2.254>10.0.1.1"),
+        (syn4([10, 0, 2, 254]), "tcp 0x14 10.0.2.254>10.0.1.1 ttl 62"),
+        (
+            heartbeat4([10, 0, 2, 254]),
+            "ip132 10.0.2.254>10.0.1.1 ttl 62",
+        ),
     ] {
         let (_, frames) = run("a", &frame);
         let (flow, _) = parse(&frames[0]).unwrap();

@@ -5,6 +5,7 @@ mod goldens;
 mod nodes;
 mod properties;
 mod remembering;
+mod routes;
 mod routing;
 mod support;
 mod switching;

@@ -27,7 +27,7 @@ const COMPARED: [&str; 15] = [
 ];
 
 /// Actions that make a new packet out of the one at hand.
-const MAKERS: [&str; 8] = [
+const MAKERS: [&str; 9] = [
     "arp",
     "nd_ns",
     "nd_na",
@@ -35,6 +35,7 @@ const MAKERS: [&str; 8] = [
     "icmp4",
     "icmp6",
     "tcp_reset",
+    "sctp_abort",
     "clone",
 ];
 

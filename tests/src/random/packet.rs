@@ -189,7 +189,7 @@ fn ip(
 
 fn transport(seeded: &mut Seeded, is_v4: bool) -> Vec<String> {
     let (icmp, echo) = if is_v4 { ("icmp4", 8) } else { ("icmp6", 128) };
-    match seeded.within(0..5) {
+    match seeded.within(0..6) {
         0 => vec!["udp.src == 1000".to_owned(), "udp.dst == 2000".to_owned()],
         1 => vec!["tcp.src == 1000".to_owned(), "tcp.dst == 80".to_owned()],
         2 => vec![
@@ -197,6 +197,7 @@ fn transport(seeded: &mut Seeded, is_v4: bool) -> Vec<String> {
             format!("{icmp}.code == 0"),
         ],
         3 => vec!["ip.proto == 47".to_owned()],
+        4 => vec!["sctp.src == 1000".to_owned(), "sctp.dst == 80".to_owned()],
         _ => vec![
             format!("{icmp}.type == {echo}"),
             format!("{icmp}.code == 0"),

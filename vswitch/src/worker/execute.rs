@@ -1,6 +1,7 @@
 //! Step 6: the verdict, in the bytes. Fresh or remembered, it is carried out by the same code.
 
 use packet::Layout;
+use pipeline::answer::AnswerKind;
 use pipeline::{Branch, Destination, DropReason, Source};
 
 use super::parse::{About, Subject};
@@ -97,7 +98,11 @@ impl Forwarder {
         }
         let built = pipeline::answer::build(answer, frame, &about.flow, &about.layout);
         let Some(bytes) = built else {
-            self.lose(DropReason::AnswerFailed, frame, about, moment);
+            let reason = match answer.kind {
+                AnswerKind::SctpAbort => DropReason::ErrorUnanswered,
+                _ => DropReason::AnswerFailed,
+            };
+            self.lose(reason, frame, about, moment);
             return None;
         };
         self.piece(&bytes, about, moment)

@@ -11,7 +11,7 @@ use super::parse::About;
 use super::{Forwarder, Moment};
 use crate::port::Frame;
 
-/// ICMP errors and TCP resets that a worker sends in a second, at most.
+/// ICMP errors, TCP resets and SCTP aborts that a worker sends in a second, at most.
 const ERRORS_PER_SECOND: u64 = 1_000;
 
 /// Bounds the errors that packets can provoke (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 f).
@@ -24,7 +24,11 @@ pub(super) struct ErrorLimit {
 impl ErrorLimit {
     /// Whether an answer of this kind may be sent now; counts it.
     pub(super) fn admits(&mut self, kind: &AnswerKind, now_ms: u64) -> bool {
-        if !matches!(kind, AnswerKind::Error { .. } | AnswerKind::TcpReset) {
+        let is_limited = matches!(
+            kind,
+            AnswerKind::Error { .. } | AnswerKind::TcpReset | AnswerKind::SctpAbort
+        );
+        if !is_limited {
             return true;
         }
         let second = now_ms / 1000;

@@ -537,6 +537,19 @@ pub fn udp4(from: PortRef, to: PortRef, shape: Shape) -> Vec<u8> {
     )
 }
 
+/// An SCTP packet from a station to the router, with one chunk that has no body.
+pub fn sctp4_to_router(from: PortRef, chunk_type: u8) -> Vec<u8> {
+    let router = router_port(from.datapath.get());
+    let (src, dst) = (ipv4(from).octets(), [10, 0, from.datapath.get() as u8, 1]);
+    let sctp = [0, 1, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0, chunk_type, 0, 0, 4];
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(mac(from).0, mac(router).0)
+        .ipv4(src, dst, 64)
+        .write(&mut frame, IpNumber::SCTP, &sctp)
+        .expect("a frame");
+    frame
+}
+
 /// The same over IPv6.
 pub fn udp6(from: PortRef, to: PortRef, shape: Shape) -> Vec<u8> {
     let header = Ipv6Header {

@@ -219,7 +219,9 @@ pub(crate) fn in_words(flow: &Flow) -> String {
                 Transport::Icmp { kind, code, .. } => {
                     format!("icmp{kind}/{code} {src}>{dst} ttl {}", ip.ttl)
                 }
-                Transport::Tcp { flags, .. } => format!("tcp {flags:#x} {src}>{dst}"),
+                Transport::Tcp { flags, .. } => {
+                    format!("tcp {flags:#x} {src}>{dst} ttl {}", ip.ttl)
+                }
                 _ => format!("ip{} {src}>{dst} ttl {}", ip.protocol, ip.ttl),
             }
         }
