@@ -4,6 +4,8 @@ use std::fmt;
 
 use model::text::ParseError;
 
+use crate::output::{Palette, paint};
+
 /// Why a command line was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -54,14 +56,16 @@ impl Failure {
     ///
     /// Scripts compare what is printed there with what `ovn-nbctl` prints, so that hints about the contents
     /// of the database are shown to people only.
-    pub fn text(&self, program: &str, is_terminal: bool) -> String {
+    pub fn text(&self, program: &str, is_terminal: bool, palette: &Palette) -> String {
         if self.is_drawn {
             return format!("{}\n", self.message);
         }
-        let mut text = format!("{program}: {}\n", self.message);
+        let program = paint(palette.bad, &format!("{program}:"));
+        let mut text = format!("{program} {}\n", self.message);
         if self.is_usage || is_terminal {
+            let help = paint(palette.help, "help:");
             for hint in &self.hints {
-                text.push_str(&format!("  help: {hint}\n"));
+                text.push_str(&format!("  {help} {hint}\n"));
             }
         }
         text
@@ -91,21 +95,21 @@ impl From<String> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::Failure;
+    use super::{Failure, Palette};
 
     #[test]
     fn hints_about_the_databases_contents_are_for_people_only() {
         let failure = Failure::new("s: switch name not found").hint("did you mean 't'?");
         let plain = "vsctl: s: switch name not found\n";
-        assert_eq!(failure.text("vsctl", false), plain);
+        assert_eq!(failure.text("vsctl", false, &Palette::PLAIN), plain);
         let hinted = format!("{plain}  help: did you mean 't'?\n");
-        assert_eq!(failure.text("vsctl", true), hinted);
+        assert_eq!(failure.text("vsctl", true, &Palette::PLAIN), hinted);
     }
 
     #[test]
     fn hints_about_the_command_line_are_for_everybody() {
         let failure = Failure::usage("unknown command 'x'").hint("did you mean 'y'?");
         let hinted = "vsctl: unknown command 'x'\n  help: did you mean 'y'?\n";
-        assert_eq!(failure.text("vsctl", false), hinted);
+        assert_eq!(failure.text("vsctl", false, &Palette::PLAIN), hinted);
     }
 }

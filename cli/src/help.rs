@@ -36,6 +36,7 @@ pub fn overview() -> String {
         push_group(&mut text, group);
     }
     push_options(&mut text);
+    text.push_str(COLOURS);
     for group in unsupported {
         push_group(&mut text, group);
     }
@@ -49,6 +50,10 @@ First steps:
   vsctl lsp-set-addresses web-1 '0a:58:0a:00:00:05 10.0.0.5'
   vsctl show                                               and what there is now
   vsctl attach web-1 --netns pod1 --ifname eth0            the port in a pod of this node
+";
+
+const COLOURS: &str = "
+On a terminal, output is coloured; NO_COLOR=1 in the environment says no, CLICOLOR_FORCE=1 yes in any case.
 ";
 
 fn is_unsupported(group: &Group) -> bool {

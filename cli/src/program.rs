@@ -11,6 +11,7 @@ use crate::chain::prepare;
 use crate::command::{Call, Handler};
 use crate::failure::Failure;
 use crate::options::{Action, Settings, read};
+use crate::output::{Palette, paint};
 use crate::session::{Console, execute};
 use crate::{help, listing};
 
@@ -29,8 +30,10 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            // Where there are no colours, this takes them from what was drawn already.
             let mut stderr = anstream::stderr();
-            let text = failure.text(NAME, std::io::stderr().is_terminal());
+            let palette = Palette::of(&std::io::stderr());
+            let text = failure.text(NAME, std::io::stderr().is_terminal(), &palette);
             // Nobody is left to tell when standard error is closed.
             let _ = stderr.write_all(text.as_bytes());
             ExitCode::FAILURE
@@ -44,7 +47,10 @@ fn act(words: &[String]) -> Result<(), Failure> {
         Action::Version => print(&help::version()),
         Action::ListCommands => print(&listing::commands()),
         Action::ListOptions => print(&listing::options()),
-        Action::Run(settings, calls) => run(&settings, &calls)?,
+        Action::Run(mut settings, calls) => {
+            settings.style.palette = Palette::of(&std::io::stdout());
+            run(&settings, &calls)?;
+        }
     }
     Ok(())
 }
@@ -100,7 +106,9 @@ impl Console for Streams {
     }
 
     fn warn(&mut self, text: &str) {
-        let line = format!("{NAME}: warning: {text}\n");
+        let palette = Palette::of(&std::io::stderr());
+        let heading = paint(palette.heading, &format!("{NAME}: warning:"));
+        let line = format!("{heading} {text}\n");
         // A warning that nobody can read changes nothing.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }

@@ -223,7 +223,42 @@ fn lines_at_the_same_time_do_not_lose_each_others_changes() {
 #[test]
 fn rows_that_this_version_does_not_carry_out_are_refused() {
     let mut served = Served::start();
-    let output = on(&mut served, &["create", "Load_Balancer", "name=lb"]);
+    let output = on(&mut served, &["create", "Copp", "name=c"]);
     assert_eq!(output.status, 1);
     assert!(output.stderr.contains("not supported"), "{}", output.stderr);
+}
+
+/// Runs `vsctl` with colours, whether or not it writes to a terminal.
+fn coloured(served: &Served, words: &[&str]) -> Output {
+    run(served.command().env("CLICOLOR_FORCE", "1").args(words))
+}
+
+#[test]
+fn colours_only_dress_what_is_printed_without_them() {
+    let mut served = Served::start();
+    on(&mut served, &["ls-add", "one", "--", "ls-add", "other"]);
+    let list = ["-f", "table", "list", "Logical_Switch"];
+    for (words, first) in [
+        (&list[..], "\x1b[1m_uuid\x1b[0m"),
+        (&["status"], "northd "),
+        (&["ls-del", "nine"], "\x1b[1m\x1b[31mvsctl:\x1b[0m "),
+        (&["--frob"], "\x1b[1m\x1b[31mvsctl:\x1b[0m "),
+        // All other forms are for programs.
+        (&["-f", "list", "list", "Logical_Switch"], "_uuid"),
+        (&["ls-list"], ""),
+    ] {
+        let plain = on(&mut served, words);
+        let plain = plain.stdout + &plain.stderr;
+        assert!(!plain.contains('\x1b'), "{plain}");
+        let dressed = coloured(&served, words);
+        let dressed = dressed.stdout + &dressed.stderr;
+        assert!(dressed.starts_with(first), "{dressed}");
+        assert_eq!(anstream::adapter::strip_str(&dressed).to_string(), plain);
+    }
+    let refused = run(served
+        .command()
+        .env("CLICOLOR_FORCE", "1")
+        .env("NO_COLOR", "1")
+        .args(list));
+    assert_eq!(refused.stdout, on(&mut served, &list).stdout);
 }

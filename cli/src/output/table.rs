@@ -1,10 +1,11 @@
 //! Tables of rows, as `list` and `find` print them.
 
+use anstyle::Style;
 use model::datum::Datum;
-use model::schema::ColumnType;
+use model::schema::{BaseType, ColumnType};
 use serde_json::{Value, json};
 
-use super::{html, json};
+use super::{Palette, html, json, paint};
 use model::text;
 
 /// Rows under headings.
@@ -66,6 +67,8 @@ pub struct TableStyle {
     pub is_pretty: bool,
     /// The widest column of [`TableFormat::Table`] in characters; 0 for any width.
     pub max_column_width: usize,
+    /// The colours of [`TableFormat::Table`]; all other forms are for programs.
+    pub palette: Palette,
 }
 
 impl Default for TableStyle {
@@ -76,6 +79,7 @@ impl Default for TableStyle {
             has_headings: true,
             is_pretty: false,
             max_column_width: 0,
+            palette: Palette::PLAIN,
         }
     }
 }
@@ -116,6 +120,11 @@ impl Cell {
         }
     }
 
+    /// Whether it names rows in the way of programs.
+    fn is_id(&self) -> bool {
+        matches!(self, Self::Value(kind, _) if matches!(kind.key, BaseType::Uuid { .. }))
+    }
+
     fn json(&self) -> Value {
         match self {
             Self::Text(words) => json!(words),
@@ -139,11 +148,15 @@ impl Table {
             .collect();
         if style.has_headings {
             let rules: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
-            aligned_line(&self.headings, &widths, out);
-            aligned_line(&rules, &widths, out);
+            aligned_line(&self.headings, &widths, |_| style.palette.heading, out);
+            aligned_line(&rules, &widths, |_| style.palette.faint, out);
         }
-        for row in &rows {
-            aligned_line(row, &widths, out);
+        for (cells, row) in self.rows.iter().zip(&rows) {
+            let style_of = |column: usize| match cells[column].is_id() {
+                true => style.palette.faint,
+                false => Style::new(),
+            };
+            aligned_line(row, &widths, style_of, out);
         }
     }
 
@@ -210,13 +223,24 @@ impl Table {
     }
 }
 
-fn aligned_line(cells: &[String], widths: &[usize], out: &mut String) {
-    let line: Vec<String> = cells
-        .iter()
-        .zip(widths)
-        .map(|(cell, &width)| format!("{cell:<width$.width$}"))
-        .collect();
-    out.push_str(line.join(" ").trim_end_matches(' '));
+/// The cells in their widths, without the spaces at the end of the line.
+fn aligned_line(
+    cells: &[String],
+    widths: &[usize],
+    style_of: impl Fn(usize) -> Style,
+    out: &mut String,
+) {
+    let mut gap = 0;
+    for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        let cut: String = cell.chars().take(width).collect();
+        let text = cut.trim_end_matches(' ');
+        if !text.is_empty() {
+            out.push_str(&" ".repeat(gap));
+            out.push_str(&paint(style_of(column), text));
+            gap = 0;
+        }
+        gap += width + 1 - text.chars().count();
+    }
     out.push('\n');
 }
 

@@ -50,7 +50,7 @@ impl Memory {
 impl Side for Memory {
     fn run(&mut self, words: &[String]) -> Output {
         self.act(words).unwrap_or_else(|failure| Output {
-            stderr: failure.text("vsctl", false),
+            stderr: failure.text("vsctl", false, &cli::output::Palette::PLAIN),
             status: 1,
             ..Output::default()
         })

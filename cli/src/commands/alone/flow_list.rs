@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::command::Call;
 use crate::failure::Failure;
 use crate::options::Settings;
-use crate::output::TableFormat;
+use crate::output::{Palette, TableFormat, paint};
 use crate::program::block_on;
 
 pub(super) fn flow_list(settings: &Settings, call: &Call) -> Result<String, Failure> {
@@ -30,20 +30,24 @@ pub(super) fn flow_list(settings: &Settings, call: &Call) -> Result<String, Fail
             format!("{}\n", Value::from(datapaths))
         }
         _ => {
-            let texts: Vec<String> = datapaths.iter().map(datapath_text).collect();
+            let texts: Vec<String> = datapaths
+                .iter()
+                .map(|datapath| datapath_text(datapath, &settings.style.palette))
+                .collect();
             texts.join("\n")
         }
     })
 }
 
-fn datapath_text(datapath: &DatapathFlows) -> String {
+fn datapath_text(datapath: &DatapathFlows, palette: &Palette) -> String {
     let DatapathFlows {
         datapath: name,
         kind,
         key,
         tables,
     } = datapath;
-    let mut text = format!("Datapath: {name} ({kind}, tunnel key {key})\n");
+    let heading = format!("Datapath: {name} ({kind}, tunnel key {key})");
+    let mut text = paint(palette.heading, &heading) + "\n";
     for table in tables {
         text.push_str(&format!(
             "  {} {} ({})\n",
@@ -129,7 +133,7 @@ mod tests {
             }],
         };
         assert_eq!(
-            datapath_text(&datapath),
+            datapath_text(&datapath, &Palette::PLAIN),
             "Datapath: web (switch, tunnel key 1)\n  ingress l2_lookup (exact)\n\
              \x20      50  eth.dst == 0a:58:0a:00:00:05  output to web-1\n\
              \x20       0  1                             drop\n"

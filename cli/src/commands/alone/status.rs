@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::command::Call;
 use crate::failure::Failure;
 use crate::options::Settings;
-use crate::output::{Cell, Table, TableFormat, TablePrinter, TableStyle};
+use crate::output::{Cell, Palette, Table, TableFormat, TablePrinter, TableStyle, paint};
 use crate::program::block_on;
 
 pub(super) fn status(settings: &Settings, _: &Call) -> Result<String, Failure> {
@@ -21,11 +21,11 @@ pub(super) fn status(settings: &Settings, _: &Call) -> Result<String, Failure> {
     .into_inner();
     Ok(match settings.style.format {
         TableFormat::Json => format!("{}\n", status_json(&reply)),
-        _ => status_text(&reply),
+        _ => status_text(&reply, &settings.style.palette),
     })
 }
 
-fn status_text(reply: &StatusReply) -> String {
+fn status_text(reply: &StatusReply, palette: &Palette) -> String {
     let mut text = format!(
         "northd {}, revision {}\n\n",
         reply.software_version, reply.revision
@@ -33,10 +33,11 @@ fn status_text(reply: &StatusReply) -> String {
     if reply.chassis.is_empty() {
         text.push_str("No node has connected yet.\n");
     } else {
-        chassis_table(&reply.chassis, &mut text);
+        chassis_table(&reply.chassis, palette, &mut text);
     }
     if !reply.warnings.is_empty() {
-        text.push_str("\nRows that are not wholly in force:\n");
+        let heading = paint(palette.heading, "Rows that are not wholly in force:");
+        text.push_str(&format!("\n{heading}\n"));
     }
     for warning in &reply.warnings {
         let RowWarning {
@@ -51,7 +52,7 @@ fn status_text(reply: &StatusReply) -> String {
     text
 }
 
-fn chassis_table(chassis: &[ChassisStatus], out: &mut String) {
+fn chassis_table(chassis: &[ChassisStatus], palette: &Palette, out: &mut String) {
     let headings = [
         "chassis", "encap ip", "state", "since", "revision", "ports", "objects", "version",
     ];
@@ -83,6 +84,7 @@ fn chassis_table(chassis: &[ChassisStatus], out: &mut String) {
     };
     let style = TableStyle {
         format: TableFormat::Table,
+        palette: *palette,
         ..TableStyle::default()
     };
     TablePrinter::default().print(&table, &style, out);
@@ -165,7 +167,7 @@ mod tests {
             }],
         };
         assert_eq!(
-            status_text(&reply),
+            status_text(&reply, &Palette::PLAIN),
             "northd 0.1.0, revision 7\n\n\
              chassis encap ip  state     since                revision ports objects version\n\
              ------- --------- --------- -------------------- -------- ----- ------- -------\n\

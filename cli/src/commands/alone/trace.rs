@@ -1,6 +1,7 @@
 //! `trace`: what happens to a packet.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anstyle::Style;
 use northbound_proto::northbound::trace_request::Detail;
 use northbound_proto::northbound::{Diagnostic, TraceRequest};
 
@@ -8,7 +9,7 @@ use crate::client::Client;
 use crate::command::Call;
 use crate::failure::Failure;
 use crate::options::Settings;
-use crate::output::TableFormat;
+use crate::output::{Palette, TableFormat, paint};
 use crate::program::block_on;
 
 pub(super) fn trace(settings: &Settings, call: &Call) -> Result<String, Failure> {
@@ -26,7 +27,7 @@ pub(super) fn trace(settings: &Settings, call: &Call) -> Result<String, Failure>
     match reply.error {
         Some(error) => Err(Failure::drawn(draw(&error, &Renderer::styled()))),
         None if settings.style.format == TableFormat::Json => Ok(ended(reply.json)),
-        None => Ok(ended(reply.text)),
+        None => Ok(tinted(&ended(reply.text), &settings.style.palette)),
     }
 }
 
@@ -79,6 +80,19 @@ fn span(diagnostic: &Diagnostic) -> (usize, usize) {
     (start, bound(diagnostic.end).max(start))
 }
 
+/// The trace with its pipelines set off, and what comes of the packet.
+fn tinted(text: &str, palette: &Palette) -> String {
+    let style = |line: &str| match line.trim_start() {
+        body if body.starts_with("ingress(") || body.starts_with("egress(") => palette.heading,
+        body if body.starts_with(['#', '-']) => palette.faint,
+        body if body.starts_with("/* output to") => palette.good,
+        body if body.starts_with("/* drop") => palette.bad,
+        _ => Style::new(),
+    };
+    let line = |line: &str| paint(style(line), line) + "\n";
+    text.lines().map(line).collect()
+}
+
 fn ended(mut text: String) -> String {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
@@ -103,6 +117,24 @@ mod tests {
         assert!(drawn.contains("error: unknown field \"ip4.sr\""), "{drawn}");
         assert!(drawn.contains("                 ^^^^^^"), "{drawn}");
         assert!(drawn.contains("help: did you mean ip4.src?"), "{drawn}");
+    }
+
+    #[test]
+    fn a_trace_shows_at_a_glance_where_the_packet_was_and_what_came_of_it() {
+        let check = |line: &str, code: &str| {
+            let text = format!("{line}\n");
+            assert_eq!(tinted(&text, &Palette::PLAIN), text);
+            let expected = match code {
+                "" => text.clone(),
+                _ => format!("\x1b[{code}m{line}\x1b[0m\n"),
+            };
+            assert_eq!(tinted(&text, &Palette::COLOURED), expected);
+        };
+        check("ingress(dp=\"one\", inport=\"a\")", "1");
+        check("--------", "2");
+        check(" 4. ls_in_l2_lkup: 1, priority 50", "");
+        check("    outport = \"b\";", "");
+        check("    /* output to \"b\", type \"\" */", "32");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::show::time;
 use super::{print, table};
 use crate::failure::Failure;
 use crate::options::Settings;
-use crate::output::Table;
+use crate::output::{Palette, Table, paint};
 
 /// Bytes in one line of a dump.
 const DUMP_WIDTH: usize = 16;
@@ -20,15 +20,15 @@ pub(super) fn drops(settings: &Settings, is_verbose: bool) -> Result<String, Fai
     if reply.drops.is_empty() {
         return Ok("No packet was dropped.\n".to_owned());
     }
-    let texts = reply.drops.iter().map(|drop| as_text(drop, is_verbose));
+    let palette = &settings.style.palette;
+    let texts = reply.drops.iter();
+    let texts = texts.map(|drop| as_text(drop, is_verbose, palette));
     Ok(texts.collect())
 }
 
-fn as_text(drop: &Drop, is_verbose: bool) -> String {
-    let mut text = format!(
-        "{:>10}  {}: {}\n",
-        drop.packets, drop.reason, drop.description
-    );
+fn as_text(drop: &Drop, is_verbose: bool, palette: &Palette) -> String {
+    let reason = paint(palette.heading, &format!("{}:", drop.reason));
+    let mut text = format!("{:>10}  {reason} {}\n", drop.packets, drop.description);
     if drop.last_unix_ms != 0 {
         text.push_str(&format!(
             "            last: {}, {}, from {}\n",
@@ -97,9 +97,12 @@ mod tests {
         };
         let brief = "         3  no-route: No route matches.\n            last: udp 10.0.0.5:1 > \
                      10.9.9.9:2 ttl 64, 1970-01-01 00:00:01Z, from web-1\n";
-        assert_eq!(as_text(&drop, false), brief);
+        assert_eq!(as_text(&drop, false, &Palette::PLAIN), brief);
         let dump = "            0000  00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f\n            \
                     0010  10 11\n";
-        assert_eq!(as_text(&drop, true), format!("{brief}{dump}"));
+        assert_eq!(
+            as_text(&drop, true, &Palette::PLAIN),
+            format!("{brief}{dump}")
+        );
     }
 }

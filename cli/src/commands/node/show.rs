@@ -8,7 +8,7 @@ use super::client::ask;
 use super::{print, table};
 use crate::failure::Failure;
 use crate::options::Settings;
-use crate::output::{Table, TableFormat};
+use crate::output::{Palette, Table, TableFormat, paint};
 
 pub(super) fn show(settings: &Settings) -> Result<String, Failure> {
     let reply = ask(settings, async |mut node| node.show(ShowRequest {}).await)?;
@@ -16,7 +16,7 @@ pub(super) fn show(settings: &Settings) -> Result<String, Failure> {
     Ok(
         match settings.has_format && settings.style.format != TableFormat::List {
             true => print(settings, &[as_table(facts)]),
-            false => as_text(&facts),
+            false => as_text(&facts, &settings.style.palette),
         },
     )
 }
@@ -60,8 +60,11 @@ fn workers(reply: &ShowReply) -> String {
     format!("{}, of which dead: {}", reply.workers, dead.join(" "))
 }
 
-fn as_text(facts: &[(&'static str, String)]) -> String {
-    let line = |(name, value): &(&str, String)| format!("{name:<11} {value}\n");
+fn as_text(facts: &[(&'static str, String)], palette: &Palette) -> String {
+    let line = |(name, value): &(&str, String)| {
+        let name = paint(palette.heading, &format!("{name:<11}"));
+        format!("{name} {value}\n")
+    };
     facts.iter().map(line).collect()
 }
 
@@ -105,7 +108,7 @@ mod tests {
             connections_limit: 8,
             ..ShowReply::default()
         };
-        let text = as_text(&facts(&reply));
+        let text = as_text(&facts(&reply), &Palette::PLAIN);
         assert!(text.starts_with("chassis     node1\n"), "{text}");
         assert!(
             text.contains("session     connected since 1970-01-01 00:00:00Z\n"),
@@ -114,7 +117,7 @@ mod tests {
         assert!(text.contains("connections 0 of 8\n"), "{text}");
         assert!(!text.contains("last error"), "{text}");
         reply.southbound_last_error = "northd:6642: refused".into();
-        let text = as_text(&facts(&reply));
+        let text = as_text(&facts(&reply), &Palette::PLAIN);
         assert!(
             text.contains("last error  northd:6642: refused\n"),
             "{text}"
