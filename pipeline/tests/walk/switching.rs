@@ -348,6 +348,49 @@ fn port_security_restricts_the_sender() {
     );
 }
 
+/// The verdicts are those of ovn-trace 23.03.
+#[test]
+fn a_station_speaks_for_itself_only_also_behind_a_port_of_several() {
+    const OTHER: &str = "0a:00:00:00:00:11";
+    let net = pair()
+        .secured("a", "0a:00:00:00:00:01 10.0.0.1 fd00::1")
+        .secured("a", "0a:00:00:00:00:11 10.0.0.11 fd00::11");
+    let solicit = |eth: &str, src: &str, claimed: &str| {
+        let claimed = Some(mac(claimed));
+        discovery((eth, B), src, "fd00::2", 135, "fd00::9", claimed, None)
+    };
+    let advertise = |eth: &str, src: &str, target: &str, claimed: &str| {
+        let claimed = Some(mac(claimed));
+        discovery((eth, B), src, "fd00::2", 136, target, None, claimed)
+    };
+    let request = |eth: &str, claimed: &str, spa: &str| arp(1, (eth, B), claimed, spa, "10.0.0.99");
+    let [ethernet, address, neighbor] = [
+        "drop port-security-ethernet",
+        "drop port-security-ip",
+        "drop port-security-neighbor",
+    ];
+    check(
+        &net,
+        None,
+        &[
+            ("a", solicit(A, "fd00::1", A), "-> b"),
+            ("a", solicit(OTHER, "fd00::11", OTHER), "-> b"),
+            ("a", solicit(A, "fd00::1", OTHER), neighbor),
+            ("a", solicit(A, "fd00::11", A), address),
+            ("a", solicit(OTHER, "fd00::1", OTHER), address),
+            ("a", solicit(C, "fd00::1", A), ethernet),
+            ("a", advertise(A, "fd00::1", "fd00::1", A), "-> b"),
+            ("a", advertise(A, "fd00::1", "fd00::11", A), neighbor),
+            ("a", advertise(A, "fd00::1", "fd00::11", OTHER), neighbor),
+            ("a", advertise(A, "fd00::1", "fd00::1", OTHER), neighbor),
+            ("a", request(A, A, "10.0.0.1"), "-> b"),
+            ("a", request(A, OTHER, "10.0.0.11"), neighbor),
+            ("a", request(A, A, "10.0.0.11"), neighbor),
+            ("a", request(OTHER, A, "10.0.0.1"), neighbor),
+        ],
+    );
+}
+
 #[test]
 fn port_security_restricts_the_receiver() {
     let net = pair()
