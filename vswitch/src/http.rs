@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,30 +11,20 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::driver::{Control, View};
-use crate::datapath::DataPath;
+use crate::health::Health;
 use crate::metrics;
-
-/// What the answers are taken from.
-#[derive(Clone)]
-pub struct Source {
-    /// The agent.
-    pub control: Control,
-    /// The data path.
-    pub data_path: Arc<DataPath>,
-}
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until told to stop.
 pub async fn serve(
     listener: TcpListener,
-    source: Source,
+    health: Health,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(source);
+        .with_state(health);
     axum::serve(listener, router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
@@ -47,31 +36,18 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The process works as far as it depends on itself: its agent and all its workers.
-async fn healthz(State(source): State<Source>) -> impl IntoResponse {
-    match alive(&source).await {
+async fn healthz(State(health): State<Health>) -> impl IntoResponse {
+    match health.check().await {
         Ok(_) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(dead) => (StatusCode::SERVICE_UNAVAILABLE, dead),
-    }
-}
-
-/// The agent's view, or which part of the process is dead.
-async fn alive(source: &Source) -> Result<View, String> {
-    let view = source.control.view().await;
-    let view = view.ok_or("the agent has stopped\n")?;
-    match source.data_path.dead_workers().as_slice() {
-        [] => Ok(view),
-        dead => {
-            let dead: Vec<String> = dead.iter().map(ToString::to_string).collect();
-            Err(format!("dead workers: {}\n", dead.join(", ")))
-        }
+        Err(dead) => (StatusCode::SERVICE_UNAVAILABLE, format!("{dead}\n")),
     }
 }
 
 /// The node forwards: it has a revision in force, from northd or from its data directory.
-async fn readyz(State(source): State<Source>) -> impl IntoResponse {
-    let view = match alive(&source).await {
+async fn readyz(State(health): State<Health>) -> impl IntoResponse {
+    let view = match health.check().await {
         Ok(view) => view,
-        Err(dead) => return (StatusCode::SERVICE_UNAVAILABLE, dead),
+        Err(dead) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{dead}\n")),
     };
     if view.revision == 0 && view.objects == 0 {
         let waiting = format!("no revision yet from northd at {}\n", view.address);
@@ -80,11 +56,11 @@ async fn readyz(State(source): State<Source>) -> impl IntoResponse {
     (StatusCode::OK, format!("revision {}\n", view.revision))
 }
 
-async fn metrics(State(source): State<Source>) -> impl IntoResponse {
-    let view = source.control.view().await;
+async fn metrics(State(health): State<Health>) -> impl IntoResponse {
+    let view = health.control.view().await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let stats = source.data_path.stats();
-    let running = source.data_path.running_workers();
+    let stats = health.data_path.stats();
+    let running = health.data_path.running_workers();
     match metrics::encode(view.as_ref(), &stats, running) {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text),
         Err(error) => (

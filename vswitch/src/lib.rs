@@ -11,6 +11,7 @@ pub mod config;
 pub mod connection;
 pub mod counter;
 pub mod datapath;
+pub mod health;
 pub mod http;
 pub mod logging;
 mod metrics;

@@ -8,6 +8,7 @@ use clap::Parser;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use vswitch::config::CommandLine;
+use vswitch::health::Health;
 use vswitch::{Vswitch, logging};
 
 fn main() -> ExitCode {
@@ -40,7 +41,7 @@ async fn run(command_line: CommandLine) -> anyhow::Result<()> {
             .map_or(String::new(), |http| format!(" http {http}")),
     );
     tell_service_manager(NotifyState::Ready);
-    let watchdog = tokio::spawn(feed_watchdog(vswitch.control().clone()));
+    let watchdog = tokio::spawn(feed_watchdog(vswitch.health()));
 
     let has_failed = tokio::select! {
         _ = interrupt.recv() => false,
@@ -54,18 +55,16 @@ async fn run(command_line: CommandLine) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells the service manager that the agent is alive, as often as it wants to hear it.
-async fn feed_watchdog(control: vswitch::agent::driver::Control) {
+/// Tells the service manager that the agent and all workers are alive, as often as it wants to hear it. When
+/// one is dead it hears nothing more, and restarts the vswitch if it is told to.
+async fn feed_watchdog(health: Health) {
     let Some(timeout) = sd_notify::watchdog_enabled() else {
         return;
     };
-    let mut interval = tokio::time::interval((timeout / 2).max(Duration::from_millis(1)));
-    loop {
-        interval.tick().await;
-        if control.view().await.is_some() {
-            tell_service_manager(NotifyState::Watchdog);
-        }
-    }
+    let every = (timeout / 2).max(Duration::from_millis(1));
+    let tell = || tell_service_manager(NotifyState::Watchdog);
+    let unhealthy = health.tell_while_well(every, tell).await;
+    tracing::error!(%unhealthy, "the service manager's watchdog is not fed any more");
 }
 
 /// The service manager may be away, which is no reason not to run.

@@ -18,6 +18,7 @@ use crate::agent::{Agent, Objects};
 use crate::attach;
 use crate::config::Config;
 use crate::datapath::{DataPath, DataPathConfig, DataPathError};
+use crate::health::Health;
 use crate::node::{self, Socket, SocketError};
 use crate::state::{State, StateError};
 use crate::{VERSION, http};
@@ -164,6 +165,14 @@ impl Vswitch {
         &self.control
     }
 
+    /// Whether it works, for whoever watches it.
+    pub fn health(&self) -> Health {
+        Health {
+            control: self.control.clone(),
+            data_path: self.data_path.clone(),
+        }
+    }
+
     /// Waits until a part of it stops that should not.
     pub async fn failed(&mut self) {
         // A part that panicked has been told of on standard error.
@@ -209,13 +218,10 @@ impl Vswitch {
             }
         }));
         let Some(listener) = http else { return };
-        let source = http::Source {
-            control: self.control.clone(),
-            data_path: self.data_path.clone(),
-        };
+        let health = self.health();
         let stop = self.stop.clone();
         self.servers.push(tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, source, stop).await {
+            if let Err(error) = http::serve(listener, health, stop).await {
                 tracing::error!(%error, "health and metrics are served no more");
             }
         }));

@@ -2,15 +2,13 @@
 
 mod common;
 
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use pipeline::{DropReason, Tables};
-use vswitch::buffer::Pool;
+use pipeline::Tables;
 use vswitch::datapath::{DataPath, DataPathConfig, DataPathError, MAX_WORKERS};
-use vswitch::port::{Batch, Capabilities, Frame, Lost, MemoryPort, Port};
+use vswitch::port::{MemoryPort, Port};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -132,31 +130,6 @@ fn once_tables_and_ports_are_adopted_every_worker_forwards_by_them() {
         (2, 2)
     );
     assert_eq!(path.running_workers(), 0);
-}
-
-/// A device that breaks its worker.
-struct Faulty(MemoryPort);
-
-impl Port for Faulty {
-    fn readiness(&self) -> BorrowedFd<'_> {
-        self.0.readiness()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
-    }
-
-    fn receive(&mut self, _: &mut Pool, _: &mut Batch) -> Result<(), Lost> {
-        panic!("a fault that the test made")
-    }
-
-    fn transmit(
-        &mut self,
-        frames: &mut Vec<Frame>,
-        done: &mut dyn FnMut(Frame, Result<(), DropReason>),
-    ) {
-        self.0.transmit(frames, done);
-    }
 }
 
 #[test]

@@ -7,7 +7,14 @@
 //!          10.0.1.0/24, fd01::/64                       10.0.2.0/24, fd02::/64
 //!                     \________ router 3 ________________/
 //! ```
-#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test uses its part"
+)]
+
+mod faulty;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,6 +35,8 @@ use vswitch::port::{MemoryPort, Outer, Wire};
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
 use vswitch::worker::{Action, Command, Event, Parts, Worker};
+
+pub use faulty::Faulty;
 
 pub const ROUTER: u32 = 3;
 /// The greatest L3 length that the tunnel takes.
