@@ -15,6 +15,7 @@ pub mod failure;
 pub mod help;
 mod listing;
 pub mod lookup;
+pub mod number;
 pub mod options;
 pub mod output;
 pub mod program;

@@ -1,6 +1,9 @@
 //! Finding the rows that commands name.
 
-use model::nb::{LogicalRouter, LogicalRouterPort, LogicalSwitch, LogicalSwitchPort, PortGroup};
+use model::nb::{
+    AddressSet, LoadBalancer, LogicalRouter, LogicalRouterPort, LogicalSwitch, LogicalSwitchPort,
+    PortGroup,
+};
 use model::{Id, Table};
 
 use crate::command::nearest;
@@ -50,6 +53,21 @@ impl Named for LogicalRouterPort {
 
 impl Named for PortGroup {
     const NOUN: &'static str = "port group";
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for LoadBalancer {
+    const NOUN: &'static str = "load balancer";
+    const AMBIGUOUS: Option<&'static str> = Some("load balancers");
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for AddressSet {
+    const NOUN: &'static str = "Address Set";
     fn name(&self) -> &str {
         &self.name
     }

@@ -80,9 +80,16 @@ fn report(finished: &Finished, settings: &Settings, console: &mut impl Console) 
     console.print(&finished.text(settings));
 }
 
-/// A refusal in the words of OVSDB's tools.
+/// A refusal in the words of OVSDB's tools. Of details with several lines all but the first are a drawing,
+/// which is printed as it is.
 pub fn refusal(error: &TransactionError) -> Failure {
-    Failure::new(format!("transaction error: {}", error.to_json())).hint(&error.details)
+    let (details, drawing) = match error.details.split_once('\n') {
+        Some((details, drawing)) => (details, format!("\n{drawing}")),
+        None => (error.details.as_str(), String::new()),
+    };
+    let error = TransactionError::new(error.kind, details);
+    let message = format!("transaction error: {}{drawing}", error.to_json());
+    Failure::new(message).hint(details)
 }
 
 /// Waits until the configuration that was just committed has arrived. It is durable, so that a northd that

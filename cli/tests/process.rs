@@ -92,8 +92,8 @@ fn what_is_nearly_a_command_or_option_is_answered_with_the_right_one() {
              help: vsctl needs no daemon: leave out --detach and OVN_NB_DAEMON\n",
         ),
         (
-            ["acl-add", "a", "b"],
-            "vsctl: 'acl-add' command is not supported\n  help: ovn-nbctl has this command; \
+            ["qos-add", "a", "b"],
+            "vsctl: 'qos-add' command is not supported\n  help: ovn-nbctl has this command; \
              this version of weft does not carry out what it configures\n",
         ),
         (
@@ -261,4 +261,59 @@ fn colours_only_dress_what_is_printed_without_them() {
         .env("NO_COLOR", "1")
         .args(list));
     assert_eq!(refused.stdout, on(&mut served, &list).stdout);
+}
+
+#[test]
+fn what_means_nothing_is_refused_and_pointed_at() {
+    let mut served = Served::start();
+    assert_eq!(on(&mut served, &["ls-add", "s"]).status, 0);
+    let check = |served: &mut Served, words: &[&str], expected: &str| {
+        let output = on(served, words);
+        assert_eq!(output.status, 1, "{words:?}");
+        assert_eq!(output.stderr, expected);
+    };
+    check(
+        &mut served,
+        &["acl-add", "s", "to-lport", "1", "ip4 && tcp.port == 80", "drop"],
+        "vsctl: transaction error: {\"details\":\"ACL column match: there is no field `tcp.port` (at character \
+         8)\",\"error\":\"constraint violation\"}
+  |
+1 | ip4 && tcp.port == 80
+  |        ^^^^^^^^
+  |
+  = help: there is tcp.src, tcp.dst, tcp.flags
+",
+    );
+    check(
+        &mut served,
+        &["create", "Load_Balancer", "name=lb", "vips:x=y"],
+        "vsctl: transaction error: {\"details\":\"Load_Balancer column vips: \\\"x\\\" is not an IP address, or an IP \
+         address and a port such as 10.0.0.1:80 or [fd00::1]:80\",\"error\":\"constraint violation\"}\n",
+    );
+    check(
+        &mut served,
+        &[
+            "create",
+            "Address_Set",
+            "name=a",
+            "addresses=10.0.0.1,10.0.0.300",
+        ],
+        "vsctl: transaction error: {\"details\":\"Address_Set column addresses: \\\"10.0.0.300\\\" is not an address or \
+         network\",\"error\":\"constraint violation\"}\n",
+    );
+    let unknown = [
+        "acl-add",
+        "s",
+        "to-lport",
+        "1",
+        "ip4.src == $later && inport == @later",
+        "drop",
+    ];
+    assert_eq!(on(&mut served, &unknown).status, 0, "names may come later");
+    let health = ["create", "Load_Balancer_Health_Check", "vip=30.0.0.1"];
+    assert_eq!(
+        on(&mut served, &health).status,
+        0,
+        "a row that nothing keeps is no row"
+    );
 }

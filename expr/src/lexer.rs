@@ -250,3 +250,24 @@ impl fmt::Display for Kind {
         }
     }
 }
+
+impl std::str::FromStr for Constant {
+    type Err = Diagnostic;
+
+    /// Reads a number or an address, perhaps with a mask, and nothing else.
+    fn from_str(text: &str) -> Result<Constant, Diagnostic> {
+        let is_constant = starts_constant(text) && !text.contains(char::is_whitespace);
+        match tokenize(text)?.as_slice() {
+            [
+                Token {
+                    kind: Kind::Integer(constant),
+                    ..
+                },
+                Token {
+                    kind: Kind::End, ..
+                },
+            ] if is_constant => Ok(*constant),
+            _ => Err(Diagnostic::new(0..text.len(), "expected one constant")),
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! `IP`, `IP:PORT` and `[IPv6]:PORT`, as virtual addresses and backends are written.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
@@ -25,7 +25,7 @@ impl FromStr for Endpoint {
     type Err = NoEndpoint;
 
     fn from_str(text: &str) -> Result<Self, NoEndpoint> {
-        parse(text.trim()).ok_or_else(|| NoEndpoint(text.to_owned()))
+        parse(text).ok_or_else(|| NoEndpoint(text.to_owned()))
     }
 }
 
@@ -33,25 +33,26 @@ fn parse(text: &str) -> Option<Endpoint> {
     if let Ok(ip) = text.parse() {
         return Some(Endpoint { ip, port: None });
     }
-    if let Some(rest) = text.strip_prefix('[') {
-        let (ip, rest) = rest.split_once(']')?;
-        let ip = IpAddr::V6(ip.parse::<Ipv6Addr>().ok()?);
-        let port = match rest.strip_prefix(':') {
-            Some(port) => parse_port(port)?,
-            None if rest.is_empty() => None,
-            None => return None,
-        };
-        return Some(Endpoint { ip, port });
-    }
-    let (ip, port) = text.split_once(':')?;
-    Some(Endpoint {
-        ip: IpAddr::V4(ip.parse().ok()?),
-        port: parse_port(port)?,
-    })
+    let (ip, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (ip, rest) = rest.split_once(']')?;
+            let port = rest.strip_prefix(':').or(rest.is_empty().then_some(""))?;
+            (ip.parse::<IpAddr>().ok()?, port)
+        }
+        None => {
+            let (ip, port) = text.split_once(':')?;
+            (IpAddr::V4(ip.parse().ok()?), port)
+        }
+    };
+    let port = parse_port(port)?;
+    Some(Endpoint { ip, port })
 }
 
-/// A port in decimal; 0 is none, as in OVN.
+/// A port in decimal; 0 and nothing are none, as in OVN.
 fn parse_port(text: &str) -> Option<Option<NonZeroU16>> {
+    if text.is_empty() {
+        return Some(None);
+    }
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let port: u16 = text.parse().ok().filter(|_| is_number)?;
     Some(NonZeroU16::new(port))
@@ -76,17 +77,18 @@ mod tests {
         for (text, expected) in [
             ("10.0.0.1", Some("10.0.0.1")),
             ("10.0.0.1:80", Some("10.0.0.1:80")),
-            (" 10.0.0.1:80 ", Some("10.0.0.1:80")),
+            (" 10.0.0.1:80", None),
+            ("10.0.0.1:080", Some("10.0.0.1:80")),
             ("10.0.0.1:0", Some("10.0.0.1")),
             ("fd00:0::1", Some("fd00::1")),
             ("[fd00::1]", Some("fd00::1")),
             ("[FD00::1]:65535", Some("[fd00::1]:65535")),
             ("10.0.0.1:65536", None),
-            ("10.0.0.1:", None),
+            ("10.0.0.1:", Some("10.0.0.1")),
             ("10.0.0.1:+80", None),
             ("10.0.0.1:80:80", None),
             ("10.0.0.300", None),
-            ("[10.0.0.1]:80", None),
+            ("[10.0.0.1]:80", Some("10.0.0.1:80")),
             ("[fd00::1", None),
             ("[fd00::1]80", None),
             ("^vip", None),

@@ -5,6 +5,7 @@
 //! publishes the new revision and only then answers. Nobody ever sees a revision that is not stored.
 
 mod insight;
+mod meaning;
 mod service;
 mod writer;
 

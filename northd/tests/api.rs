@@ -218,7 +218,8 @@ async fn a_row_that_no_message_could_carry_is_refused() {
         .await
         .expect("answered");
     let part = |number: u32| {
-        let addresses = (0..40_000).map(|host| format!("{number:030}-{host}"));
+        let addresses = (0..40_000)
+            .map(|host| format!("2001:0db8:{number:04x}:0000:0000:0000:0000:{host:04x}"));
         Operation::Mutate {
             table: nb::AddressSet::NAME.into(),
             uuid: set.id.uuid(),

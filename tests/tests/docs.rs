@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use model::lb::OptionDeclaration;
 use model::schema::{Support, TableSchema};
 use pipeline::{DropReason, Pipeline, Stage};
 
@@ -123,7 +124,35 @@ fn every_northbound_table_is_documented() {
         .map(|table| format!("`{}`", table.name))
         .collect();
     writeln!(text, "\nDeclared only: {}.", declared.join(", ")).expect("text takes text");
+    for (column, options) in [
+        ("Load_Balancer.options", model::lb::OPTIONS),
+        (
+            "Load_Balancer_Health_Check.options",
+            model::lb::HEALTH_CHECK_OPTIONS,
+        ),
+    ] {
+        write_options(&mut text, column, options);
+    }
     check("northbound.md", &text);
+}
+
+/// The keys of an `options` column; those that OVN has not are marked.
+fn write_options(text: &mut String, column: &str, options: &[OptionDeclaration]) {
+    writeln!(
+        text,
+        "\n`{column}`; OVN has not those in *italics*:\n\n| key | values | meaning |\n|---|---|---|"
+    )
+    .expect("text takes text");
+    for option in options {
+        let mark = if option.is_own { "*" } else { "" };
+        let values = option.values.replace('|', "\\|");
+        writeln!(
+            text,
+            "| {mark}`{}`{mark} | `{values}` | {} |",
+            option.name, option.summary
+        )
+        .expect("text takes text");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use model::nb::{LogicalRouter, LogicalRouterPort, LogicalSwitch, LogicalSwitchPort};
 
+use super::nat_list;
 use crate::command::{Call, Command, Group};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -127,6 +128,7 @@ fn show_router(context: &mut Context<'_>, router: &LogicalRouter) {
             context.line(format!("        route-table: {table}"));
         }
     }
+    nat_list::show(context, router);
 }
 
 fn alias(name: Option<&String>) -> String {

@@ -1,9 +1,17 @@
 //! All commands, by family.
 
+mod acl;
 mod alone;
 mod database;
 mod general;
+mod load_balancer;
+mod load_balancer_list;
+mod load_balancer_owner;
+mod load_balancer_vip;
 mod mac_binding;
+mod meter;
+mod nat;
+mod nat_list;
 mod node;
 mod port_group;
 mod route;
@@ -28,6 +36,11 @@ pub(super) static GROUPS: &[&Group] = &[
     &route::GROUP,
     &mac_binding::GROUP,
     &port_group::GROUP,
+    &acl::GROUP,
+    &load_balancer::GROUP,
+    &load_balancer_owner::GROUP,
+    &nat::GROUP,
+    &meter::GROUP,
     &database::GROUP,
     &alone::NETWORK,
     &node::NODE,

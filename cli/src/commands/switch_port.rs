@@ -7,6 +7,7 @@ use crate::command::{Call, Command, Group, IF_EXISTS, MAY_EXIST};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::lookup::{find, find_or_require, listing, name_or_uuid, require, switch_of};
+use crate::number::scan_within;
 
 use super::switch_port_columns as columns;
 
@@ -174,14 +175,7 @@ fn parse_nesting(arguments: &[String]) -> Result<Option<Nesting<'_>>, Failure> {
     match arguments {
         [] => Ok(None),
         [parent, tag] => {
-            // What follows the number is passed over, as OVN does.
-            let digits = tag
-                .find(|digit: char| !digit.is_ascii_digit())
-                .unwrap_or(tag.len());
-            let number = tag[..digits]
-                .parse()
-                .ok()
-                .filter(|tag| (0..=MAX_TAG).contains(tag));
+            let number = scan_within(tag, 0..=MAX_TAG);
             let tag = number.ok_or_else(|| {
                 Failure::new(format!(
                     "{tag}: invalid tag (must be in range 0 to {MAX_TAG})"

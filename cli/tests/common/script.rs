@@ -269,6 +269,7 @@ fn normalize_errors(stderr: &str) -> String {
     stderr
         .lines()
         .filter(|line| !line.contains("|ovsdb_idl|WARN|transaction error"))
+        .filter(|line| !line.contains("|socket_util|ERR|"))
         .filter(|line| !line.starts_with("  help: "))
         // Which of two equal rows comes first is chance.
         .map(|line| {

@@ -10,7 +10,7 @@ use northbound_proto::convert::row_size_bound;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::{CommitError, Committed};
+use super::{CommitError, Committed, meaning};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::store::{Store, StoreError};
@@ -167,6 +167,9 @@ impl<S: Store> Desk<S> {
             let done = next.transact(&request.operations, request.author);
             let done = done.and_then(|(database, changes)| {
                 check_row_sizes(&changes)?;
+                if request.author == Author::Client {
+                    meaning::check(&changes)?;
+                }
                 Ok((database, changes))
             });
             let result = done.map(|(database, changes)| {
