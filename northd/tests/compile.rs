@@ -366,6 +366,11 @@ fn ports_that_are_only_partly_in_force_are_warned_about() {
     elsewhere.options.insert("qos_max_rate".into(), "1".into());
     elsewhere.enabled = Some(false);
     let twin = lsp("twin", 5, &["02:00:00:00:00:06"]);
+    let mut tagged = lsp("tagged", 9, &[]);
+    tagged.tag = Some(9);
+    let mut asking = lsp("asking", 10, &[]);
+    asking.r#type = "localport".into();
+    asking.tag_request = Some(0);
     let ports = vec![
         localnet,
         localport,
@@ -373,6 +378,8 @@ fn ports_that_are_only_partly_in_force_are_warned_about() {
         orphan,
         elsewhere,
         lsp("parent", 6, &["02:00:00:00:00:07"]),
+        tagged,
+        asking,
         router_lsp("lost", 8, "missing"),
     ];
     script.switch(

@@ -229,6 +229,35 @@ fn a_nested_port_is_where_its_parent_is() {
     assert_eq!(story.world.switch_port("nested").up, Some(false));
 }
 
+/// The rows are those that OVN 23.03 leaves: of a tag that is asked for by number, a parent is not demanded.
+#[test]
+fn a_tag_is_given_as_requested_and_chosen_among_the_parents_own() {
+    let mut story = Story::begin(&[]);
+    let rows = [
+        ("fixed", Some("a"), 7, Some(7)),
+        ("chosen", Some("a"), 0, Some(1)),
+        ("second", Some("a"), 0, Some(2)),
+        ("others", Some("b"), 0, Some(1)),
+        ("alone", None, 5, Some(5)),
+        ("nothing", None, 0, None),
+    ];
+    let ports = rows.map(|(name, parent, request, _)| {
+        let mut port = port(name);
+        port.parent_name = parent.map(str::to_owned);
+        port.tag_request = Some(request);
+        port
+    });
+    for port in ports {
+        let name = port.name.clone();
+        story
+            .world
+            .commit(&switch(&format!("switch of {name}"), &[port]));
+    }
+    for (name, _, _, expected) in rows {
+        assert_eq!(story.world.switch_port(name).tag, expected, "{name}");
+    }
+}
+
 #[test]
 fn a_localport_brings_its_switch_to_every_node_that_has_an_interface_for_it() {
     let mut story = Story::begin(&["n1", "n2"]);

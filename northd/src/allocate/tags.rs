@@ -1,4 +1,4 @@
-//! `Logical_Switch_Port.tag` from `tag_request`.
+//! `Logical_Switch_Port.tag` from `tag_request`: a free one among the parent's ports, or the one asked for.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ pub(super) fn allocate(database: &Database, changes: &Changes) -> Vec<Operation>
     let changed = changes.typed::<nb::LogicalSwitchPort>();
     let ports = changed.filter_map(|change| change.ok()?.new);
     let ports = ports.filter_map(|port| {
-        let parent = port.parent_name.clone().filter(|name| !name.is_empty())?;
+        let parent = port.parent_name.clone().filter(|name| !name.is_empty());
         let tag = match port.tag_request? {
             0 if port.tag.is_some() => return None,
-            0 => free_tag(database, &parent, &given)?,
+            0 => free_tag(database, parent.as_deref()?, &given)?,
             tag => tag,
         };
-        given.insert((parent, tag));
+        given.extend(parent.map(|parent| (parent, tag)));
         (port.tag != Some(tag)).then(|| Operation::update(port.id, [("tag", Datum::scalar(tag))]))
     });
     ports.collect()

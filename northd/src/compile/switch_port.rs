@@ -104,16 +104,21 @@ fn attachment(
         "" => {
             Options::new("options", &port.options, OPTIONS, out);
             match parent(port) {
-                None => Some(Attachment::Vif),
+                None => {
+                    warn_of_tag(port, out);
+                    Some(Attachment::Vif)
+                }
                 Some(parent) => nested(reader, port, parent, out),
             }
         }
         "localport" => {
             Options::new("options", &port.options, OPTIONS, out);
+            warn_of_tag(port, out);
             Some(Attachment::Localport)
         }
         "router" => {
             Options::new("options", &port.options, ROUTER_OPTIONS, out);
+            warn_of_tag(port, out);
             Some(router(reader, port, out))
         }
         other => {
@@ -124,6 +129,19 @@ fn attachment(
             None
         }
     }
+}
+
+/// A tag says which of its parent's frames are a nested port's. To others it does nothing, as in OVN.
+fn warn_of_tag(port: &nb::LogicalSwitchPort, out: &mut Output) {
+    let column = match (port.tag_request, port.tag) {
+        (Some(_), _) => "tag_request",
+        (None, Some(_)) => "tag",
+        (None, None) => return,
+    };
+    out.warn(
+        column,
+        "it has no effect on a port that is not nested: parent_name names no parent",
+    );
 }
 
 fn nested(
