@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{Changes, Database, Operation, nb};
-use pipeline::object::{ChassisName, Object, ObjectKey};
+use pipeline::object::{Attachment, ChassisName, Object, ObjectKey, PortKind};
 use southbound_proto::convert::Hello;
 use southbound_proto::southbound as wire;
 
@@ -326,6 +326,7 @@ impl Control {
         };
         match effect {
             Effect::Registered(hello) => self.register(stream, &hello, now),
+            Effect::Listed => self.begin(stream, &node),
             Effect::Claim(claim) => self.claim(stream, &node, claim),
             Effect::Release(release) => {
                 self.release(&node, &release.port);
@@ -362,6 +363,19 @@ impl Control {
         if let Some(old) = self.nodes.registered(stream, node, bound, now) {
             self.close(old, "the node opened another stream");
         }
+    }
+
+    /// Lets a node have its first step. A northd that was started since does not know the localports that the
+    /// node has interfaces for: until it has claimed them, those that it holds count.
+    fn begin(&mut self, stream: StreamId, node: &ChassisName) {
+        let held = self.sessions.get(&stream).map(Session::held);
+        let held = held.into_iter().flatten();
+        let objects = held.filter_map(|key| self.compiler.objects().get(key));
+        let localports = objects.filter_map(|object| localport(object)).collect();
+        for port in self.nodes.presume(node, localports) {
+            self.set_interest(node, &port, true);
+        }
+        self.with_session(stream, Session::begin);
     }
 
     fn claim(&mut self, stream: StreamId, node: &ChassisName, claim: wire::Claim) {
@@ -443,5 +457,18 @@ impl Control {
     /// The nodes, by name.
     pub fn node_statuses(&self) -> Vec<NodeStatus> {
         self.nodes.statuses(self.queue.database(), &self.sessions)
+    }
+}
+
+/// The name of a localport; `None` for all other objects.
+fn localport(object: &Object) -> Option<String> {
+    match object {
+        Object::Port(port) => match &port.kind {
+            PortKind::Switch(kind) if kind.attachment == Attachment::Localport => {
+                Some(port.name.clone())
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -56,6 +56,8 @@ pub enum Effect {
     Close(String),
     /// The node introduced itself.
     Registered(Hello),
+    /// The node has said what it holds. [`Session::begin`] is due.
+    Listed,
     /// The node asks to bind a port.
     Claim(wire::Claim),
     /// The node gives a port up.
@@ -171,6 +173,17 @@ impl Session {
         }
     }
 
+    /// The objects that the node said it holds.
+    pub fn held(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.holdings.keys()
+    }
+
+    /// Sends the first step after an inventory: the difference to what the node needs.
+    pub fn begin(&mut self, world: &World, effects: &mut Vec<Effect>) {
+        self.holdings.begin();
+        self.pump(world, effects);
+    }
+
     /// Notes that these objects may differ from what the node holds, and sends what does if it can be sent.
     pub fn mark<'a>(
         &mut self,
@@ -231,7 +244,12 @@ impl Session {
     fn take(&mut self, message: Up, effects: &mut Vec<Effect>) -> Result<(), String> {
         match message {
             Up::Hello(_) | Up::Heartbeat(_) => {}
-            Up::Inventory(inventory) => self.holdings.take_inventory(&inventory)?,
+            Up::Inventory(inventory) => {
+                self.holdings.take_inventory(&inventory)?;
+                if inventory.complete {
+                    effects.push(Effect::Listed);
+                }
+            }
             Up::Resync(_) => self.holdings.forget(),
             Up::Ack(ack) => {
                 self.holdings.acked(ack.revision);

@@ -5,7 +5,8 @@ mod harness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use harness::{Node, World, bump, port, switch};
+use harness::story::Story;
+use harness::{Node, bump, port, switch};
 use model::{Datum, Operation};
 use northd::control::{NODE_TIMEOUT, Output, START_GRACE};
 use pipeline::object::ObjectKey;
@@ -16,124 +17,6 @@ use southbound_proto::southbound as wire;
 use wire::from_node::Message as Up;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Nodes by name, and northd.
-struct Story {
-    world: World,
-    nodes: BTreeMap<&'static str, Node>,
-}
-
-impl Story {
-    /// A northd with one switch of ports `a` and `b`, and these nodes connected.
-    fn begin(names: &[&'static str]) -> Self {
-        let mut world = World::new();
-        world.commit(&switch("s", &[port("a"), port("b")]));
-        let nodes = names.iter().map(|name| (*name, Node::new(name))).collect();
-        let mut story = Self { world, nodes };
-        for name in names {
-            story.connect(name);
-        }
-        story
-    }
-
-    fn connect(&mut self, name: &'static str) {
-        let stream = self.world.open();
-        let node = self.nodes.get_mut(name).expect("a node of the story");
-        node.stream = Some(stream);
-        for message in node.opening() {
-            self.world.receive(stream, message);
-        }
-        self.exchange();
-    }
-
-    fn disconnect(&mut self, name: &'static str) {
-        let node = self.nodes.get_mut(name).expect("a node of the story");
-        let stream = node.stream.take().expect("it is connected");
-        self.world.closed(stream);
-    }
-
-    fn say(&mut self, name: &'static str, message: Up) {
-        let node = self.nodes.get_mut(name).expect("a node of the story");
-        let stream = node.stream.expect("it is connected");
-        let message = node.message(message);
-        self.world.receive(stream, message);
-        self.exchange();
-    }
-
-    fn claim(&mut self, name: &'static str, port: &str, fresh: bool) -> String {
-        let node = self.nodes.get_mut(name).expect("a node of the story");
-        let stream = node.stream.expect("it is connected");
-        let claim = node.claim(port, fresh);
-        self.world.receive(stream, claim);
-        self.exchange();
-        let node = self.nodes.get_mut(name).expect("a node of the story");
-        node.refusals.pop().expect("every claim is answered")
-    }
-
-    fn up(&mut self, name: &'static str, ports: &[&str]) {
-        let ports = ports.iter().map(|port| (*port).to_owned()).collect();
-        self.say(name, Up::PortsUp(wire::PortsUp { ports }));
-    }
-
-    /// Delivers what northd sent, and what nodes answer, until all is quiet.
-    fn exchange(&mut self) {
-        while !self.world.outputs.is_empty() {
-            for output in std::mem::take(&mut self.world.outputs) {
-                match output {
-                    Output::Send(stream, message) => self.deliver(stream, message),
-                    Output::Close(stream, _) => self.world.closed(stream),
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self, stream: u64, message: wire::ToNode) {
-        let mut nodes = self.nodes.values_mut();
-        if let Some(node) = nodes.find(|node| node.stream == Some(stream))
-            && let Some(answer) = node.take(message)
-        {
-            self.world.receive(stream, answer);
-        }
-    }
-
-    fn pass(&mut self, time: Duration) {
-        self.world.pass(time);
-        self.exchange();
-    }
-
-    /// Lets time pass, in which all nodes are heard of.
-    fn pass_lively(&mut self, time: Duration) {
-        self.pass(time);
-        for name in self.nodes.keys().copied().collect::<Vec<_>>() {
-            self.say(name, Up::Heartbeat(wire::Heartbeat { sequence: 1 }));
-        }
-    }
-
-    fn check_node(&self, name: &str) {
-        let node = &self.nodes[name];
-        assert_eq!(node.held(), self.world.desired(node), "{name}");
-    }
-
-    /// Lets the whole timeout pass in which a connected node is to claim its ports.
-    fn pass_the_claims(&mut self, name: &'static str) {
-        self.pass(NODE_TIMEOUT / 2);
-        self.say(name, Up::Heartbeat(wire::Heartbeat { sequence: 1 }));
-        self.pass(NODE_TIMEOUT / 2);
-    }
-
-    /// Adds a switch `t` with a localport `local` and a pod's port `c`.
-    fn add_a_localport(&mut self) {
-        let mut local = port("local");
-        local.r#type = "localport".into();
-        self.world.commit(&switch("t", &[local, port("c")]));
-        self.exchange();
-    }
-
-    /// The number of objects that a node holds.
-    fn held_by(&self, name: &str) -> usize {
-        self.nodes[name].objects.len()
-    }
-}
 
 #[test]
 fn a_node_gets_what_its_ports_need_and_reports_them_up() {
@@ -256,68 +139,6 @@ fn a_tag_is_given_as_requested_and_chosen_among_the_parents_own() {
     for (name, _, _, expected) in rows {
         assert_eq!(story.world.switch_port(name).tag, expected, "{name}");
     }
-}
-
-#[test]
-fn a_localport_brings_its_switch_to_every_node_that_has_an_interface_for_it() {
-    let mut story = Story::begin(&["n1", "n2"]);
-    story.add_a_localport();
-    assert_eq!(story.held_by("n1"), 1, "the network's settings alone");
-    for (node, fresh) in [("n1", true), ("n2", false)] {
-        assert_eq!(story.claim(node, "local", fresh), "");
-        assert!(story.held_by(node) > 1);
-        story.check_node(node);
-    }
-    assert_eq!(story.world.chassis_of("local"), None);
-    assert_eq!(story.claim("n2", "c", true), "");
-    story.check_node("n1");
-    let release = wire::Release {
-        port: "local".into(),
-        request: 2,
-    };
-    story.say("n1", Up::Release(release));
-    assert_eq!(story.held_by("n1"), 1);
-}
-
-#[test]
-fn a_localport_follows_its_row() {
-    let mut story = Story::begin(&["n1"]);
-    story.add_a_localport();
-    story.claim("n1", "local", true);
-    let id = story.world.switch_port("local").id;
-    let with_type = |text: &str| [Operation::update(id, [("type", Datum::scalar(text))])];
-    story.world.commit(&with_type("localnet"));
-    story.exchange();
-    assert_eq!(story.held_by("n1"), 1);
-    story.world.commit(&with_type("localport"));
-    story.exchange();
-    assert!(story.held_by("n1") > 1, "the interface is still there");
-    story.check_node("n1");
-}
-
-#[test]
-fn a_node_that_comes_back_keeps_its_localports_if_it_still_claims_them() {
-    let mut story = Story::begin(&["n1"]);
-    story.add_a_localport();
-    story.claim("n1", "local", true);
-    story.disconnect("n1");
-    story.connect("n1");
-    story.pass_the_claims("n1");
-    assert_eq!(story.nodes["n1"].removals_received, 0);
-    story.check_node("n1");
-    story.disconnect("n1");
-    let node = story.nodes.get_mut("n1").expect("it is there");
-    node.attached.clear();
-    story.connect("n1");
-    story.pass_the_claims("n1");
-    assert_eq!(story.held_by("n1"), 1);
-    story.claim("n1", "local", true);
-    story.disconnect("n1");
-    story.pass(NODE_TIMEOUT);
-    let node = story.nodes.get_mut("n1").expect("it is there");
-    node.attached.clear();
-    story.connect("n1");
-    assert_eq!(story.held_by("n1"), 1, "a lost node has lost its interest");
 }
 
 #[test]

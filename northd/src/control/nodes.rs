@@ -32,6 +32,8 @@ struct Node {
     last_nack: String,
     /// The localports that it has interfaces for.
     localports: BTreeSet<String>,
+    /// It had the time to claim them, from this northd.
+    has_claimed: bool,
     unclaimed: Option<Unclaimed>,
 }
 
@@ -88,6 +90,7 @@ impl Nodes {
                 nb_cfg_in_force: 0,
                 last_nack: String::new(),
                 localports: BTreeSet::new(),
+                has_claimed: false,
                 unclaimed: None,
             };
             (name.as_str().into(), node)
@@ -106,9 +109,9 @@ impl Nodes {
         now: Now,
     ) -> Option<StreamId> {
         let old = self.nodes.remove(name);
-        let (presence, localports) = match old {
-            Some(old) => (Some(old.presence), old.localports),
-            None => (None, BTreeSet::new()),
+        let (presence, localports, has_claimed) = match old {
+            Some(old) => (Some(old.presence), old.localports, old.has_claimed),
+            None => (None, BTreeSet::new(), false),
         };
         let unclaimed = Unclaimed {
             ports: bound.union(&localports).cloned().collect(),
@@ -121,6 +124,7 @@ impl Nodes {
             nb_cfg_in_force: 0,
             last_nack: String::new(),
             localports,
+            has_claimed,
             unclaimed: Some(unclaimed),
         };
         self.nodes.insert(name.clone(), fresh);
@@ -128,6 +132,28 @@ impl Nodes {
             Presence::Connected(old) => Some(old),
             _ => None,
         }
+    }
+
+    /// A node that may not have claimed all that it has yet holds these localports: it is taken to have
+    /// interfaces for them until its time to claim them is over. Returns those that it is not known for.
+    pub(super) fn presume(
+        &mut self,
+        name: &ChassisName,
+        held: BTreeSet<String>,
+    ) -> BTreeSet<String> {
+        let node = self.nodes.get_mut(name).filter(|node| !node.has_claimed);
+        let Some((node, unclaimed)) = node.and_then(|node| {
+            let unclaimed = node.unclaimed.as_mut()?;
+            Some((&mut node.localports, &mut unclaimed.ports))
+        }) else {
+            return BTreeSet::new();
+        };
+        let room = LOCALPORTS_PER_NODE_MAX.saturating_sub(node.len());
+        let new = held.difference(node).take(room).cloned();
+        let new: BTreeSet<String> = new.collect();
+        node.extend(new.iter().cloned());
+        unclaimed.extend(new.iter().cloned());
+        new
     }
 
     /// A node was granted a port.
@@ -201,6 +227,7 @@ impl Nodes {
         for (name, node) in &mut self.nodes {
             if matches!(node.presence, Presence::Awaited(until) if until <= now) {
                 node.presence = Presence::Gone;
+                node.has_claimed = true;
                 node.unclaimed = None;
                 given_up.push((name.clone(), std::mem::take(&mut node.localports)));
             }
@@ -215,6 +242,7 @@ impl Nodes {
             let is_connected = matches!(node.presence, Presence::Connected(_));
             let is_due = |unclaimed: &mut Unclaimed| is_connected && unclaimed.until <= now;
             if let Some(unclaimed) = node.unclaimed.take_if(is_due) {
+                node.has_claimed = true;
                 node.localports
                     .retain(|port| !unclaimed.ports.contains(port));
                 lost.push((name.clone(), unclaimed.ports));

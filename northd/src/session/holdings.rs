@@ -32,6 +32,8 @@ pub(super) struct Holdings {
     in_flight: Option<InFlight>,
     /// The whole inventory came.
     is_listed: bool,
+    /// Steps may be sent: what the inventory means for the node's needs has been thought of.
+    is_begun: bool,
     /// The node holds something that this build has no name for: only a snapshot removes it.
     needs_snapshot: bool,
     /// A step has to be sent even if it changes nothing, so that the node knows that it is up to date.
@@ -87,6 +89,16 @@ impl Holdings {
         Ok(())
     }
 
+    /// The objects that the node said it holds.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.versions.keys()
+    }
+
+    /// Lets the first step be taken.
+    pub(super) fn begin(&mut self) {
+        self.is_begun = self.is_listed;
+    }
+
     /// Notes keys whose objects may differ from what the node holds.
     pub(super) fn mark<'a>(
         &mut self,
@@ -132,7 +144,7 @@ impl Holdings {
 
     /// The next step of the node, if there is one to take now. It is on its way from then on.
     pub(super) fn next_step(&mut self, node: &ChassisName, world: &World) -> Option<Step> {
-        if !self.is_listed || self.in_flight.is_some() || self.is_stuck {
+        if !self.is_begun || self.in_flight.is_some() || self.is_stuck {
             return None;
         }
         if self.must_confirm {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod actions;
+pub(crate) mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
