@@ -44,7 +44,8 @@ const WARTS: [Wart; 7] = [
         },
     },
     Wart {
-        reason: "OVN lets neighbour solicitations claim any MAC address, which its own source calls a stopgap",
+        reason: "ovn-trace holds neighbour solicitations to the sender's MAC address where the row of port security has \
+                 addresses, and lets them claim any where it has none; here both are held to it, as ARP is",
         applies: |case| {
             case.microflow.contains("nd_ns") && case.we_drop_for("port-security-neighbor")
         },

@@ -118,7 +118,8 @@ fn sends_arp(row: &PortSecurity, arp: &Arp) -> bool {
         && (has_no_addresses(row) || row.ipv4.iter().any(|net| allows_ipv4(net, arp.spa)))
 }
 
-/// What a neighbour message claims must be the sender's own. Other packets claim nothing.
+/// What a neighbour message claims must be the sender's own, also where the row has no addresses: a MAC address
+/// that is not its own would be learned from it. Other packets claim nothing.
 fn claims(row: &PortSecurity, packet: &Packet) -> bool {
     let is_own = |mac: Option<Mac>| mac.is_none_or(|mac| mac == row.mac || mac.is_zero());
     if let Some(solicitation) = view::solicitation(&packet.flow) {

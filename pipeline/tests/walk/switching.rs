@@ -336,6 +336,19 @@ fn port_security_restricts_the_sender() {
             ("mac-only", udp((C, B), "10.9.9.9", "10.0.0.2"), "-> b"),
             (
                 "mac-only",
+                discovery(
+                    (C, B),
+                    "fd00::9",
+                    "fd00::2",
+                    135,
+                    "fd00::8",
+                    Some(own),
+                    None,
+                ),
+                "drop port-security-neighbor",
+            ),
+            (
+                "mac-only",
                 arp(2, (C, B), A, "10.9.9.9", "10.0.0.2"),
                 "drop port-security-neighbor",
             ),
