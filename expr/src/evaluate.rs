@@ -2,31 +2,21 @@
 
 use crate::field::Packet;
 use crate::symbols::Meaning;
-use crate::{Bits, Constant, Element, Match, Relation, Test};
-
-/// What the names in an expression stand for when a packet is matched. An unknown name stands for nothing.
-pub trait Sets {
-    /// The addresses of an address set.
-    fn addresses(&self, set: &str) -> &[Constant];
-    /// Whether a port belongs to a port group.
-    fn has_member(&self, group: &str, port: &str) -> bool;
-    /// Whether a port resides on this node.
-    fn is_resident(&self, port: &str) -> bool;
-}
+use crate::{Bits, Constant, Element, Match, Members, Relation, Test};
 
 impl Match {
     /// Whether the packet matches.
     ///
     /// As in OVN, `!` negates comparisons but not what they imply: `!(tcp.dst == 80)` asks for TCP packets to
     /// another port.
-    pub fn matches(&self, packet: &Packet<'_>, sets: &dyn Sets) -> bool {
-        Evaluation { packet, sets }.holds(self, true)
+    pub fn matches(&self, packet: &Packet<'_>, members: &dyn Members) -> bool {
+        Evaluation { packet, members }.holds(self, true)
     }
 }
 
 struct Evaluation<'a> {
     packet: &'a Packet<'a>,
-    sets: &'a dyn Sets,
+    members: &'a dyn Members,
 }
 
 impl Evaluation<'_> {
@@ -35,7 +25,7 @@ impl Evaluation<'_> {
         match expression {
             Match::Constant(value) => *value == wanted,
             Match::Test(test) => self.test(test, wanted),
-            Match::Resident(port) => self.sets.is_resident(port) == wanted,
+            Match::Resident(port) => self.members.is_resident(port) == wanted,
             Match::Not(inner) => self.holds(inner, !wanted),
             // De Morgan: all of them, or not one of them, depending on what is wanted.
             Match::All(operands) if wanted => operands.iter().all(|one| self.holds(one, true)),
@@ -70,12 +60,7 @@ impl Evaluation<'_> {
         let is_equal = || {
             test.elements.iter().any(|element| match element {
                 Element::Integer(constant) => is_equal(value, constant, bits),
-                Element::AddressSet(set) => {
-                    let addresses = self.sets.addresses(set).iter();
-                    addresses
-                        .filter(|constant| constant.width() <= bits.width())
-                        .any(|constant| is_equal(value, constant, bits))
-                }
+                Element::AddressSet(set) => self.members.has_address(set, value, bits),
                 Element::Text(_) | Element::PortGroup(_) => false,
             })
         };
@@ -92,7 +77,7 @@ impl Evaluation<'_> {
     fn compare_port(&self, test: &Test, port: &str) -> bool {
         let is_equal = test.elements.iter().any(|element| match element {
             Element::Text(text) => text == port,
-            Element::PortGroup(group) => self.sets.has_member(group, port),
+            Element::PortGroup(group) => self.members.has_port(group, port),
             Element::Integer(_) | Element::AddressSet(_) => false,
         });
         is_equal == (test.relation == Relation::Equal)

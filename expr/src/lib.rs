@@ -2,8 +2,8 @@
 //! evaluated; and the microflows of `ovn-trace(8)`, which are expressions that describe one packet.
 //!
 //! An expression goes one way: `lexer` makes tokens of it, `syntax` a tree of those, `check` a typed
-//! [`Match`] with the help of the `symbols`. From there it is evaluated ([`Match::matches`]), printed
-//! (`Display`) or solved ([`microflow`]). Whatever is wrong is a [`Diagnostic`] that says where.
+//! [`Match`] with the help of the `symbols`. From there it is evaluated ([`Match::matches`]), lowered for the compiled
+//! tables ([`Match::lower`]), printed (`Display`) or solved ([`microflow`]). Whatever is wrong is a [`Diagnostic`] that says where.
 
 mod check;
 mod constant;
@@ -13,15 +13,16 @@ mod field;
 mod lexer;
 mod matching;
 pub mod microflow;
+mod predicate;
 mod print;
 mod symbols;
 mod syntax;
 
 pub use constant::{Constant, Notation};
 pub use diagnostic::{Diagnostic, Span};
-pub use evaluate::Sets;
 pub use field::{Field, Packet, PortField};
 pub use matching::{Bits, Element, Match, Relation, Test};
+pub use predicate::{Condition, Members, Polarity, Predicate};
 pub use symbols::{Level, SymbolId};
 
 /// The longest expression that is read, in bytes.

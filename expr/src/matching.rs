@@ -39,7 +39,7 @@ pub struct Test {
 }
 
 /// A range of bits, the least significant being 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bits {
     /// The first bit.
     pub low: u32,
@@ -51,6 +51,11 @@ impl Bits {
     /// How many bits there are.
     pub fn width(self) -> u32 {
         self.high - self.low + 1
+    }
+
+    /// These bits of a value, as a number.
+    pub fn of(self, value: u128) -> u128 {
+        value >> self.low & self.ones()
     }
 
     /// A value of that many ones.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use expr::{Constant, Element, Match, Packet, Sets, parse};
+use expr::{Bits, Constant, Element, Match, Members, Packet, parse};
 use packet::{Flow, parse as parse_frame};
 
 /// Address sets and port groups as a test names them.
@@ -12,12 +12,15 @@ struct Names {
     members: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
-impl Sets for Names {
-    fn addresses(&self, set: &str) -> &[Constant] {
-        self.addresses.get(set).map_or(&[], Vec::as_slice)
+impl Members for Names {
+    fn has_address(&self, set: &str, value: u128, bits: Bits) -> bool {
+        let constants = self.addresses.get(set).into_iter().flatten();
+        constants
+            .into_iter()
+            .any(|constant| constant.is_member(value, bits))
     }
 
-    fn has_member(&self, group: &str, port: &str) -> bool {
+    fn has_port(&self, group: &str, port: &str) -> bool {
         self.members
             .get(group)
             .is_some_and(|ports| ports.contains(&port))
@@ -77,6 +80,12 @@ fn check(flow: &Flow, cases: &[(&str, bool)]) {
     for (source, expected) in cases {
         let expression = parse(source).unwrap_or_else(|error| panic!("{}", error.render(source)));
         assert_eq!(expression.matches(&packet, &names), *expected, "{source}");
+        let lowered = expression.lower();
+        assert_eq!(
+            lowered.matches(&packet, &names),
+            *expected,
+            "{source}: {lowered:?}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Input: microflow expressions. Output: the packet, or what is wrong and where.
 
 use expr::microflow::{self, Microflow};
-use expr::{Constant, Packet, Sets};
+use expr::{Bits, Members, Packet};
 use packet::flow::{Arp, Discovery, Fragment, Ip, Network, Transport, VlanTag};
 use proptest::prelude::*;
 
@@ -227,19 +227,19 @@ fn what_is_wrong_is_said_where_it_stands() {
     );
 }
 
-struct NoSets;
+struct NoMembers;
 
-impl Sets for NoSets {
-    fn addresses(&self, _: &str) -> &[Constant] {
-        &[]
-    }
-
-    fn has_member(&self, _: &str, _: &str) -> bool {
+impl Members for NoMembers {
+    fn has_address(&self, _set: &str, _value: u128, _bits: Bits) -> bool {
         false
     }
 
-    fn is_resident(&self, _: &str) -> bool {
-        true
+    fn has_port(&self, _group: &str, _port: &str) -> bool {
+        false
+    }
+
+    fn is_resident(&self, _port: &str) -> bool {
+        false
     }
 }
 
@@ -291,7 +291,7 @@ proptest! {
         if let Ok(found) = microflow::parse(&source) {
             let expression = expr::parse(&source).unwrap();
             let packet = Packet::entering(&found.flow, &found.inport);
-            prop_assert!(expression.matches(&packet, &NoSets), "{} gives {:?}", source, found);
+            prop_assert!(expression.matches(&packet, &NoMembers), "{} gives {:?}", source, found);
         }
     }
 }
