@@ -1,4 +1,4 @@
-//! L3 of the house: `vsctl`, which scripts the logical network and asks its nodes.
+//! L4 of the house: `vsctl`, which scripts the logical network and asks its nodes.
 //!
 //! A line's way: [`options::read`] its options, [`command::parse_calls`] its commands, [`chain::prepare`]
 //! them against the tables' declarations, read the database ([`client`]), [`chain::run`] the commands on a

@@ -46,6 +46,7 @@ fn fields_make_a_packet_and_the_rest_is_zero() {
             code: 0,
             identifier: 0,
             discovery: None,
+            quoted: None,
         },
     };
     assert_eq!(ip, expected);
@@ -81,6 +82,7 @@ fn arp_neighbour_messages_and_tags_have_their_fields() {
         code: 0,
         identifier: 0,
         discovery,
+        quoted: None,
     };
     assert_eq!(solicitation.transport, expected);
 }

@@ -1,4 +1,4 @@
-//! L2 of the house: the northbound API's wire.
+//! L3 of the house: the northbound API's wire.
 //!
 //! The generated types stand in [`northbound`]; [`convert`] turns those that carry rows and transactions into
 //! [`model`]'s and back, and a [`Replica`] puts the replies of a read or a watch together. Nothing here does

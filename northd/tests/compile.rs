@@ -124,14 +124,14 @@ fn line(object: &Object) -> String {
         ),
         Object::Chassis(chassis) => format!("chassis {}", chassis.name),
         Object::Datapath(datapath) => {
-            let kind = match datapath.kind {
-                DatapathKind::Switch { vlan_passthru } => {
-                    format!("switch vlan_passthru={vlan_passthru}")
+            let kind = match &datapath.kind {
+                DatapathKind::Switch(switch) => {
+                    format!("switch vlan_passthru={}", switch.vlan_passthru)
                 }
-                DatapathKind::Router {
-                    always_learn_from_arp_request,
-                    enabled,
-                } => format!("router learns={always_learn_from_arp_request} enabled={enabled}"),
+                DatapathKind::Router(router) => format!(
+                    "router learns={} enabled={}",
+                    router.always_learn_from_arp_request, router.enabled
+                ),
             };
             format!("datapath {} {:?}: {kind}", datapath.key, datapath.name)
         }
@@ -160,6 +160,7 @@ fn line(object: &Object) -> String {
             )
         }
         Object::Fdb(entry) => format!("fdb {}/{} {}", entry.switch, entry.port, entry.mac),
+        other => format!("{:?}", other.key()),
     }
 }
 

@@ -183,7 +183,24 @@ pub enum Transport {
         identifier: u16,
         /// The neighbour discovery fields of ICMPv6 types 135 and 136.
         discovery: Option<Discovery>,
+        /// The packet that an error is about, if it can be read.
+        quoted: Option<Box<Quoted>>,
     },
+}
+
+/// The packet that an ICMP error quotes (RFC 792, RFC 4443 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quoted {
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address, of the same family.
+    pub dst: IpAddr,
+    /// Protocol of the payload, after IPv6 extension headers.
+    pub protocol: u8,
+    /// Source port; of an echo request the identifier, of an echo reply the request's type in the upper half.
+    pub src_port: u16,
+    /// Destination port; of an echo reply the identifier, of an echo request its type in the upper half.
+    pub dst_port: u16,
 }
 
 /// The fields of a neighbour solicitation or advertisement (RFC 4861 sections 4.3, 4.4).

@@ -343,6 +343,7 @@ proptest! {
                 code: 0,
                 identifier,
                 discovery: None,
+                quoted: None,
             },
         };
         prop_assert_eq!(&ip.transport, &expected);

@@ -72,6 +72,18 @@ drop_reasons! {
     UnknownDestination "unknown-destination" "No port has the destination MAC address or takes unknown ones.";
     ToDisabledPort "to-disabled-port" "The destination port is disabled.";
     NoReceiver "no-receiver" "The multicast group has no other member.";
+    // connections and policy
+    AclDrop "acl-drop" "An ACL drops the packet.";
+    AclReject "acl-reject" "An ACL rejects the packet, and its sender is told if that may be told.";
+    AclDefault "acl-default" "No ACL matches, and what no ACL matches is dropped.";
+    ConnectionInvalid "connection-invalid" "The packet cannot belong to any connection that is known.";
+    ConnectionBlocked "connection-blocked" "An ACL has blocked the connection since it was established.";
+    ConnectionTableFull "connection-table-full" "The connection table is full.";
+    HalfOpenQuota "half-open-quota" "The port has too many connections that were never answered.";
+    NoBackend "no-backend" "The load balancer's VIP has no backend.";
+    SourceRange "source-range" "The load balancer does not serve the client's address.";
+    NatExhausted "nat-exhausted" "No port is free for the translation of the source.";
+    NatUnsolicited "nat-unsolicited" "The packet is for an address that only translates what leaves.";
     // switch egress
     ToItself "to-itself" "The packet would leave by the port it came in.";
     LocalportRemote "localport-remote" "Traffic of a localport does not leave its node.";

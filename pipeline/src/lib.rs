@@ -1,10 +1,11 @@
-//! L1 of the house: the compiled tables and the logical pipeline. Pure: no I/O, no clock, no threads, no wire.
+//! L2 of the house: the compiled tables and the logical pipeline. Pure: no I/O, no clock, no threads, no wire.
 //!
 //! [`object`] says what the network is made of, [`Tables`] indexes it, and [`process`] decides about one
 //! packet: it walks the packet's [`packet::Flow`] through the datapaths and gives a [`Verdict`]. Nothing else
 //! decides about packets anywhere: the data path, `vsctl trace` and the tests all call it.
 
 pub mod answer;
+pub mod conntrack;
 mod drop;
 mod ingress;
 mod listing;
@@ -30,5 +31,7 @@ pub use stage::{Pipeline, Stage};
 pub use switch::MAX_STATIONS;
 pub use tables::{ApplyError, Deps, Slot, Tables};
 pub use trace::{Step, Trace, TraceError, TraceRecorder, trace};
-pub use verdict::{Branch, Destination, Hold, Learn, LearnedKey, Limits, Source, Tunnel, Verdict};
+pub use verdict::{
+    Branch, Destination, Hold, Learn, LearnedKey, Limits, Logged, Source, Tunnel, Verdict,
+};
 pub use walk::{MAX_BRANCHES, MAX_HOPS, process};

@@ -5,13 +5,28 @@
 //! typed; there are no match strings or action strings in them. [`crate::Tables`] indexes them for the
 //! logical pipeline.
 
+mod balance;
+mod nat;
+mod policy;
+
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use packet::Mac;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use uuid::Uuid;
+
+pub use balance::{
+    Backend, BackendState, Balancer, BalancerGroup, Balancers, NeighborResponder, Probe, ProbeKey,
+    ProbeKind, SelectionField, TrafficPolicy, Vip, VipKey, WhenEmpty,
+};
+pub use nat::{DistributedNat, ForceSnat, Nat, NatKind, NatPeers};
+pub use policy::{
+    ADDRESS_SET_BUCKETS, Acl, AclAction, AclLog, AclStage, AddressSet, Meter, MeterBand, MeterUnit,
+    PolicyOwner, PortGroup, Severity,
+};
 
 /// A number that stands outside the range its type allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,7 +179,7 @@ impl MulticastGroup {
 }
 
 /// The name of a chassis (a node that runs a vswitch), unique in the network and never empty.
-pub type ChassisName = std::sync::Arc<str>;
+pub type ChassisName = Arc<str>;
 
 /// What an object is and which one: unique over the whole logical network.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,6 +198,24 @@ pub enum ObjectKey {
     Neighbor(PortRef, IpAddr),
     /// A MAC address learned behind a switch port.
     Fdb(DatapathKey, Mac),
+    /// A part of an address set: its name and which part.
+    AddressSet(Arc<str>, u8),
+    /// The members of a port group in a switch.
+    PortGroup(Arc<str>, DatapathKey),
+    /// An ACL.
+    Acl(PolicyOwner, Uuid),
+    /// A meter, by name.
+    Meter(Arc<str>),
+    /// A load balancer.
+    Balancer(Uuid),
+    /// A group of load balancers.
+    BalancerGroup(Uuid),
+    /// A VIP of a load balancer.
+    Vip(VipKey),
+    /// A probe of a backend.
+    Probe(ProbeKey),
+    /// A NAT of a router.
+    Nat(DatapathKey, Uuid),
 }
 
 /// A compiled object. Its kind always agrees with that of its [`ObjectKey`].
@@ -202,6 +235,24 @@ pub enum Object {
     Neighbor(Neighbor),
     /// A learned MAC address of a switch.
     Fdb(FdbEntry),
+    /// A part of an address set.
+    AddressSet(AddressSet),
+    /// The members of a port group in a switch.
+    PortGroup(PortGroup),
+    /// An ACL.
+    Acl(Acl),
+    /// A meter.
+    Meter(Meter),
+    /// A load balancer.
+    Balancer(Balancer),
+    /// A group of load balancers.
+    BalancerGroup(BalancerGroup),
+    /// A VIP of a load balancer.
+    Vip(Vip),
+    /// A probe of a backend.
+    Probe(Probe),
+    /// A NAT of a router.
+    Nat(Nat),
 }
 
 /// Settings of the whole network.
@@ -213,6 +264,10 @@ pub struct Global {
     pub fdb_age_s: u32,
     /// Seconds a learned neighbour lives without traffic; 0 keeps it for good.
     pub neighbor_age_s: u32,
+    /// `options:default_acl_drop`: where there are ACLs, what none of them matches is dropped.
+    pub default_acl_drop: bool,
+    /// `options:svc_monitor_mac`: the station that probes come from.
+    pub probe_mac: Mac,
 }
 
 /// A node that runs a vswitch.
@@ -243,17 +298,49 @@ pub struct Datapath {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DatapathKind {
     /// A logical switch.
-    Switch {
-        /// `other_config:vlan-passthru`: tagged frames are carried with their tag.
-        vlan_passthru: bool,
-    },
+    Switch(Switch),
     /// A logical router.
-    Router {
-        /// `options:always_learn_from_arp_request`: requests create bindings, not only update them.
-        always_learn_from_arp_request: bool,
-        /// `enabled`: a disabled router drops what it is asked to route.
-        enabled: bool,
-    },
+    Router(Router),
+}
+
+/// What only a logical switch has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Switch {
+    /// `other_config:vlan-passthru`: tagged frames are carried with their tag.
+    pub vlan_passthru: bool,
+    /// Its load balancers.
+    pub balancers: Balancers,
+}
+
+/// What only a logical router has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Router {
+    /// `options:always_learn_from_arp_request`: requests create bindings, not only update them.
+    pub always_learn_from_arp_request: bool,
+    /// `enabled`: a disabled router drops what it is asked to route.
+    pub enabled: bool,
+    /// `options:chassis`: the one node that a gateway router is on.
+    pub chassis: Option<ChassisName>,
+    /// Its load balancers.
+    pub balancers: Balancers,
+    /// `options:lb_force_snat_ip`.
+    pub lb_force_snat: ForceSnat,
+    /// `options:dnat_force_snat_ip`.
+    pub dnat_force_snat: ForceSnat,
+}
+
+impl Default for Router {
+    /// An enabled, distributed router that translates nothing.
+    fn default() -> Self {
+        Self {
+            always_learn_from_arp_request: true,
+            enabled: true,
+            chassis: None,
+            balancers: Balancers::default(),
+            lb_force_snat: ForceSnat::default(),
+            dnat_force_snat: ForceSnat::default(),
+        }
+    }
 }
 
 /// A logical port.
@@ -293,7 +380,8 @@ pub struct SwitchPort {
     pub port_security: Vec<PortSecurity>,
     /// `options:requested-chassis`: the only node that may bind the port.
     pub requested_chassis: Option<ChassisName>,
-    /// The node that binds it now. A `localport` is bound everywhere and has none.
+    /// The node that binds it now. A `localport` is bound everywhere and has none. A port that joins a
+    /// gateway router is where that is; other router ports are everywhere.
     pub chassis: Option<ChassisName>,
 }
 
@@ -355,6 +443,9 @@ pub struct RouterPort {
     pub gateway_mtu: Option<u16>,
     /// `options:route_table`: the table its packets are routed by. Empty is the main one.
     pub route_table: String,
+    /// The node through which a distributed gateway port's traffic goes (`gateway_chassis`, the one of the
+    /// greatest priority). `None` for what is no distributed gateway port.
+    pub gateway: Option<ChassisName>,
 }
 
 impl RouterPort {
@@ -485,6 +576,15 @@ impl Object {
             Self::Route(route) => ObjectKey::Route(route.router, route.key.clone()),
             Self::Neighbor(neighbor) => ObjectKey::Neighbor(neighbor.port, neighbor.ip),
             Self::Fdb(entry) => ObjectKey::Fdb(entry.switch, entry.mac),
+            Self::AddressSet(set) => ObjectKey::AddressSet(set.name.clone(), set.bucket),
+            Self::PortGroup(group) => ObjectKey::PortGroup(group.name.clone(), group.datapath),
+            Self::Acl(acl) => ObjectKey::Acl(acl.owner.clone(), acl.uuid),
+            Self::Meter(meter) => ObjectKey::Meter(meter.name.clone()),
+            Self::Balancer(balancer) => ObjectKey::Balancer(balancer.uuid),
+            Self::BalancerGroup(group) => ObjectKey::BalancerGroup(group.uuid),
+            Self::Vip(vip) => ObjectKey::Vip(vip.key.clone()),
+            Self::Probe(probe) => ObjectKey::Probe(probe.key.clone()),
+            Self::Nat(nat) => ObjectKey::Nat(nat.router, nat.uuid),
         }
     }
 }
@@ -493,9 +593,22 @@ impl ObjectKey {
     /// The datapath that the object belongs to; `None` for what belongs to the whole network.
     pub fn datapath(&self) -> Option<DatapathKey> {
         match self {
-            Self::Global | Self::Chassis(_) => None,
-            Self::Datapath(key) | Self::Route(key, _) | Self::Fdb(key, _) => Some(*key),
+            Self::Datapath(key)
+            | Self::Route(key, _)
+            | Self::Fdb(key, _)
+            | Self::PortGroup(_, key)
+            | Self::Acl(PolicyOwner::Switch(key), _)
+            | Self::Nat(key, _) => Some(*key),
             Self::Port(at) | Self::Neighbor(at, _) => Some(at.datapath),
+            Self::Probe(probe) => Some(probe.port.datapath),
+            Self::Global
+            | Self::Chassis(_)
+            | Self::AddressSet(..)
+            | Self::Acl(PolicyOwner::Group(_), _)
+            | Self::Meter(_)
+            | Self::Balancer(_)
+            | Self::BalancerGroup(_)
+            | Self::Vip(_) => None,
         }
     }
 }
@@ -510,6 +623,16 @@ impl fmt::Debug for ObjectKey {
             Self::Route(router, key) => write!(f, "route {router}/{key:?}"),
             Self::Neighbor(at, ip) => write!(f, "neighbor {}/{} {ip}", at.datapath, at.port),
             Self::Fdb(switch, mac) => write!(f, "fdb {switch}/{mac}"),
+            Self::AddressSet(name, bucket) => write!(f, "address set ${name}/{bucket}"),
+            Self::PortGroup(name, switch) => write!(f, "port group @{name}/{switch}"),
+            Self::Acl(PolicyOwner::Switch(switch), uuid) => write!(f, "acl {switch}/{uuid}"),
+            Self::Acl(PolicyOwner::Group(group), uuid) => write!(f, "acl @{group}/{uuid}"),
+            Self::Meter(name) => write!(f, "meter {name}"),
+            Self::Balancer(uuid) => write!(f, "load balancer {uuid}"),
+            Self::BalancerGroup(uuid) => write!(f, "load balancer group {uuid}"),
+            Self::Vip(vip) => write!(f, "vip {vip:?}"),
+            Self::Probe(probe) => write!(f, "probe {probe:?}"),
+            Self::Nat(router, uuid) => write!(f, "nat {router}/{uuid}"),
         }
     }
 }

@@ -8,7 +8,7 @@ mod replicate;
 
 use crate::drop::DropReason;
 use crate::object::{
-    Attachment, DatapathKey, DatapathKind, MulticastGroup, Port, PortKey, SwitchPort,
+    Attachment, DatapathKey, DatapathKind, MulticastGroup, Port, PortKey, Switch, SwitchPort,
 };
 use crate::record::{Event, Recorder, Scope};
 use crate::tables::{Compiled, Place, SwitchTables};
@@ -65,9 +65,10 @@ fn admit<'t, R: Recorder>(
     }
     let vlan_passthru = matches!(
         switch.datapath.row.as_ref().map(|row| &row.kind),
-        Some(DatapathKind::Switch {
-            vlan_passthru: true
-        })
+        Some(DatapathKind::Switch(Switch {
+            vlan_passthru: true,
+            ..
+        }))
     );
     port_security::check_sender(walk, packet, inport, kind, vlan_passthru)
 }

@@ -3,9 +3,10 @@
 mod header;
 mod render;
 
-use packet::Flow;
+use packet::{Flow, Segment};
 use serde::Serialize;
 
+use crate::conntrack::Conntrack;
 use crate::drop::DropReason;
 use crate::ingress::Ingress;
 use crate::record::{Entry, Event, Recorder, Scope};
@@ -59,12 +60,19 @@ pub enum TraceError {
 }
 
 /// Traces a packet that enters by the port named `inport`.
-pub fn trace(tables: &Tables, inport: &str, flow: &Flow) -> Result<Trace, TraceError> {
+pub fn trace(
+    tables: &Tables,
+    conntrack: &mut dyn Conntrack,
+    inport: &str,
+    flow: &Flow,
+) -> Result<Trace, TraceError> {
     let port = tables
         .port_named(inport)
         .ok_or_else(|| TraceError::UnknownPort(inport.to_owned()))?;
     let mut recorder = TraceRecorder::default();
-    let verdict = process(tables, Ingress::Interface(port.at), flow, &mut recorder);
+    let packet = (flow, &Segment::Unknown);
+    let ingress = Ingress::Interface(port.at);
+    let verdict = process(tables, conntrack, ingress, packet, &mut recorder);
     Ok(Trace {
         packet: header::line(inport, flow),
         steps: recorder.finish(),

@@ -5,14 +5,17 @@
 //! verdict is fresh or remembered.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use packet::Mac;
 use smallvec::SmallVec;
+use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::conntrack::MadeBy;
 use crate::drop::DropReason;
 use crate::ingress::Resume;
-use crate::object::{ChassisName, DatapathKey, PortRef};
+use crate::object::{AclAction, AclStage, ChassisName, DatapathKey, PortRef, Severity};
 use crate::rewrite::Rewrite;
 use crate::tables::Deps;
 
@@ -25,6 +28,10 @@ pub struct Verdict {
     pub learned: SmallVec<[Learn; 1]>,
     /// The learned entries that the packet used: traffic keeps them from aging.
     pub used: SmallVec<[LearnedKey; 1]>,
+    /// The ACLs that are to be logged for the packet, as far as their meters allow.
+    pub logs: Vec<Logged>,
+    /// The objects that decided.
+    pub made_by: MadeBy,
     /// What the decision depends on.
     pub deps: Deps,
     /// [`crate::Tables::generation_sum`] of `deps` when it was made: another sum voids the verdict.
@@ -95,6 +102,8 @@ pub enum Destination {
         reason: DropReason,
         /// The datapath where it happened; `None` before the packet was in one.
         datapath: Option<DatapathKey>,
+        /// The ACL or other rule that asked for it.
+        rule: Option<Uuid>,
     },
 }
 
@@ -170,4 +179,21 @@ impl Learn {
             Self::Neighbor { port, ip, .. } => LearnedKey::Neighbor(port, ip),
         }
     }
+}
+
+/// An ACL that is logged for a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Logged {
+    /// The ACL.
+    pub acl: Uuid,
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// When it was asked.
+    pub stage: AclStage,
+    /// What it did.
+    pub action: AclAction,
+    /// How urgent that is.
+    pub severity: Severity,
+    /// The meter that limits the log.
+    pub meter: Option<Arc<str>>,
 }

@@ -6,11 +6,13 @@
 
 use std::rc::Rc;
 
-use packet::Flow;
 use packet::flow::Network;
+use packet::{Flow, Segment};
 use smallvec::smallvec;
+use uuid::Uuid;
 
 use crate::answer::{Answer, AnswerKind};
+use crate::conntrack::{Commit, CommitError, Conntrack, MadeBy, Tracked, Zone};
 use crate::drop::DropReason;
 use crate::ingress::{Ingress, Passage, Resume};
 use crate::object::{ChassisName, DatapathKey, DatapathKind, Port, PortKind, PortRef, SwitchPort};
@@ -18,7 +20,9 @@ use crate::record::{Entry, Event, Recorder, Scope};
 use crate::rewrite::Rewrite;
 use crate::stage::Stage;
 use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Tables};
-use crate::verdict::{Branch, Destination, Learn, LearnedKey, Limits, Source, Tunnel, Verdict};
+use crate::verdict::{
+    Branch, Destination, Learn, LearnedKey, Limits, Logged, Source, Tunnel, Verdict,
+};
 use crate::{router, switch};
 
 /// How many datapaths one packet passes at most, answers included.
@@ -26,27 +30,34 @@ pub const MAX_HOPS: u8 = 64;
 /// With how many branches a verdict enters no further datapath.
 pub const MAX_BRANCHES: usize = 16_384;
 
-/// Decides about one packet. The same tables, ingress and flow always give the same verdict.
+/// Decides about one packet. The same tables, connections, ingress and packet always give the same verdict.
+/// What the packet is to its connections, and which it begins, is told to `conntrack` on the way.
 pub fn process<R: Recorder>(
     tables: &Tables,
+    conntrack: &mut dyn Conntrack,
     ingress: Ingress,
-    flow: &Flow,
+    (flow, segment): (&Flow, &Segment),
     recorder: &mut R,
 ) -> Verdict {
     let mut walk = Walk {
         tables,
+        conntrack,
         received: flow,
+        segment,
         recorder,
         verdict: Verdict {
             branches: smallvec![],
             learned: smallvec![],
             used: smallvec![],
+            logs: vec![],
+            made_by: MadeBy::default(),
             deps: Deps::default(),
             generation: 0,
             reusable: None,
         },
         limits: Limits::NONE,
         is_reusable: true,
+        has_committed: false,
     };
     let packet = Packet {
         flow: flow.clone(),
@@ -72,11 +83,14 @@ pub fn process<R: Recorder>(
 /// A walk under way.
 pub(crate) struct Walk<'t, R> {
     pub(crate) tables: &'t Tables,
+    conntrack: &'t mut dyn Conntrack,
     received: &'t Flow,
+    segment: &'t Segment,
     recorder: &'t mut R,
     verdict: Verdict,
     limits: Limits,
     is_reusable: bool,
+    has_committed: bool,
 }
 
 /// A packet in flight.
@@ -244,6 +258,54 @@ impl<'t, R: Recorder> Walk<'t, R> {
         }
     }
 
+    /// What the packet is to the connections of a zone (`ct_next`).
+    pub(crate) fn track(&mut self, zone: Zone, packet: &Packet) -> Tracked {
+        let segment = match packet.origin {
+            Origin::Received => self.segment,
+            Origin::Answer(_) => &Segment::Unknown,
+        };
+        self.conntrack.track(zone, &packet.flow, segment)
+    }
+
+    /// Keeps the packet's connection in a zone, and changes the packet as its translation says (`ct_commit`).
+    pub(crate) fn commit(
+        &mut self,
+        zone: Zone,
+        packet: &mut Packet,
+        commit: Commit,
+    ) -> Result<(), DropReason> {
+        self.has_committed = true;
+        match self.conntrack.commit(zone, &packet.flow, commit) {
+            Ok(translated) => {
+                if let Some(flow) = translated {
+                    packet.flow = *flow;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.is_reusable = false;
+                Err(match error {
+                    CommitError::PortsExhausted => DropReason::NatExhausted,
+                    CommitError::TableFull => DropReason::ConnectionTableFull,
+                    CommitError::HalfOpenQuota => DropReason::HalfOpenQuota,
+                })
+            }
+        }
+    }
+
+    pub(crate) fn conntrack(&mut self) -> &mut dyn Conntrack {
+        self.conntrack
+    }
+
+    /// Who decides about the packet, as far as that is known.
+    pub(crate) fn made_by(&mut self) -> &mut MadeBy {
+        &mut self.verdict.made_by
+    }
+
+    pub(crate) fn log(&mut self, record: Logged) {
+        self.verdict.logs.push(record);
+    }
+
     pub(crate) fn learn(&mut self, learn: Learn) {
         self.is_reusable = false;
         self.verdict.learned.push(learn);
@@ -317,7 +379,25 @@ impl<'t, R: Recorder> Walk<'t, R> {
         self.verdict.branches.push(Branch {
             packet: Source::Received,
             rewrite: Rewrite::default(),
-            to: Destination::Drop { reason, datapath },
+            to: Destination::Drop {
+                reason,
+                datapath,
+                rule: None,
+            },
+        });
+    }
+
+    /// A rule ends the packet.
+    pub(crate) fn drop_by(&mut self, reason: DropReason, datapath: DatapathKey, rule: Uuid) {
+        self.recorder.event(|| Event::Drop(reason));
+        self.verdict.branches.push(Branch {
+            packet: Source::Received,
+            rewrite: Rewrite::default(),
+            to: Destination::Drop {
+                reason,
+                datapath: Some(datapath),
+                rule: Some(rule),
+            },
         });
     }
 
@@ -392,6 +472,9 @@ impl<'t, R: Recorder> Walk<'t, R> {
         if self.verdict.branches.is_empty() {
             self.drop(DropReason::NoReceiver, None);
         }
+        if self.has_committed {
+            self.conntrack.attribute(&self.verdict.made_by);
+        }
         let is_discovery = matches!(self.received.network, Network::Arp(_));
         self.verdict.generation = self.tables.generation_sum(&self.verdict.deps);
         self.verdict.reusable = (self.is_reusable && !is_discovery).then_some(self.limits);
@@ -402,10 +485,9 @@ impl<'t, R: Recorder> Walk<'t, R> {
 /// The settings of a router.
 pub(crate) fn router_settings(datapath: &DatapathTables) -> (bool, bool) {
     match datapath.row.as_ref().map(|row| &row.kind) {
-        Some(DatapathKind::Router {
-            always_learn_from_arp_request,
-            enabled,
-        }) => (*enabled, *always_learn_from_arp_request),
+        Some(DatapathKind::Router(router)) => {
+            (router.enabled, router.always_learn_from_arp_request)
+        }
         _ => (false, false),
     }
 }

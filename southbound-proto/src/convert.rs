@@ -3,22 +3,34 @@
 //! Encoding cannot fail. Decoding refuses every field that the target type does not allow, with a
 //! [`WireError`] that says which field it was; it never panics and never guesses.
 
+mod acl;
+mod address_set;
 mod atom;
+mod balancer;
 mod chassis;
+mod condition;
 mod datapath;
+mod enumeration;
 mod error;
 mod fdb;
+mod force_snat;
 mod global;
 mod hello;
 mod key;
 mod learned;
+mod meter;
+mod nat;
 mod neighbor;
 mod object;
 mod port;
+mod port_group;
 mod port_ref;
+mod predicate;
+mod probe;
 mod route;
 mod router_port;
 mod switch_port;
+mod vip;
 
 pub use atom::{address_from_wire, address_to_wire, mac_from_wire, mac_to_wire};
 pub use error::{Problem, WireError};

@@ -1,4 +1,4 @@
-//! L2 of the house: the wire between `northd` and a node, and between a node and its `vsctl`.
+//! L3 of the house: the wire between `northd` and a node, and between a node and its `vsctl`.
 //!
 //! The generated types stand in [`southbound`] and [`node`]; [`convert`] turns the ones that carry compiled
 //! objects into [`pipeline::object`]'s and back, and [`version()`] gives each object the number by which both

@@ -197,6 +197,83 @@ fn bad_fields_are_refused_by_name() {
     );
 }
 
+/// Input: lists of nodes that make no tree. Output: the error says which node, or that one is missing.
+#[test]
+fn predicates_that_are_no_tree_are_refused() {
+    use wire::predicate_node::Node;
+    let check = |nodes: Vec<Node>, expected: &str| {
+        let nodes = nodes.into_iter().map(|node| wire::PredicateNode {
+            node: Some(node),
+            fails: false,
+        });
+        let nodes = nodes.collect();
+        check_refused(acl(wire::Predicate { nodes }), expected);
+    };
+    check(vec![], "acl.matches.nodes: is missing");
+    check(
+        vec![Node::All(2), Node::Constant(true)],
+        "acl.matches.nodes: is missing",
+    );
+    check(
+        vec![Node::Any(1), Node::Constant(true)],
+        "acl.matches.nodes[0].any: 1 is outside 2..=4294967295",
+    );
+    check(
+        vec![Node::Constant(true), Node::Constant(true)],
+        "acl.matches.nodes[1].node: belongs to no predicate",
+    );
+    check(
+        vec![Node::All(2); 1000],
+        "acl.matches.nodes[200].all: is nested too deeply",
+    );
+    check(vec![Node::Any(u32::MAX)], "acl.matches.nodes: is missing");
+    check(
+        vec![Node::Masked(wire::Masked {
+            field: 99,
+            ..wire::Masked::default()
+        })],
+        "acl.matches.nodes[0].masked.field: 99 is not known",
+    );
+    check(
+        vec![Node::Range(wire::Range {
+            field: 1,
+            bits: Some(wire::Bits { low: 3, high: 2 }),
+            ..wire::Range::default()
+        })],
+        "acl.matches.nodes[0].range.bits.low: 3 is outside 0..=2",
+    );
+}
+
+/// Input: the deepest expression that is parsed. Output: it crosses the wire.
+#[test]
+fn the_deepest_expression_survives_the_wire() {
+    let mut text = "ip4.mcast".to_owned();
+    for level in 1..expr::MAX_DEPTH {
+        let (field, operator) = match level % 2 {
+            0 => ("eth.src", "&&"),
+            _ => ("eth.dst", "||"),
+        };
+        text = format!("!({field} == {level} {operator} {text})");
+    }
+    let predicate = expr::parse(&text).expect("just within bounds").lower();
+    let bytes = wire::Predicate::from(&predicate).encode_to_vec();
+    let received = wire::Predicate::decode(bytes.as_slice()).expect("just encoded");
+    assert_eq!(expr::Predicate::try_from(&received), Ok(predicate));
+}
+
+fn acl(matches: wire::Predicate) -> wire::object::Object {
+    wire::object::Object::Acl(wire::Acl {
+        key: Some(wire::AclKey {
+            owner: Some(wire::acl_key::Owner::Switch(1)),
+            uuid: vec![7; 16].into(),
+        }),
+        stage: wire::AclStage::ToLport.into(),
+        action: wire::AclAction::Drop.into(),
+        matches: Some(matches),
+        ..wire::Acl::default()
+    })
+}
+
 fn switch_port(port: wire::SwitchPort) -> wire::object::Object {
     wire::object::Object::Port(wire::Port {
         at: Some(wire::PortRef {
@@ -217,6 +294,7 @@ fn unknown_fields_are_ignored() {
         nb_cfg: 7,
         fdb_age_s: 1,
         neighbor_age_s: 2,
+        ..wire::Global::default()
     }
     .encode_to_vec();
     bytes.extend([0xfa, 0x3f, 0x01, 0x00]);

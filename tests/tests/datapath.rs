@@ -104,9 +104,7 @@ fn switch() -> Object {
         key: DatapathKey::new(1).expect("a key"),
         uuid: Uuid::from_u128(1),
         name: "switch".to_owned(),
-        kind: DatapathKind::Switch {
-            vlan_passthru: false,
-        },
+        kind: DatapathKind::Switch(Switch::default()),
     })
 }
 

@@ -8,7 +8,7 @@ use packet::Mac;
 use pipeline::LearnedKey;
 use pipeline::object::{
     Attachment as Plug, Datapath, DatapathKey, DatapathKind, FdbEntry, Global, Object, Port,
-    PortKey, PortKind, PortRef, SwitchPort,
+    PortKey, PortKind, PortRef, Switch, SwitchPort,
 };
 use southbound_proto::convert::encode_object;
 use southbound_proto::southbound as wire;
@@ -245,9 +245,7 @@ fn switch_with(name: &str, attachment: Plug) -> Vec<Object> {
         key,
         uuid: uuid::Uuid::from_u128(1),
         name: "switch".to_owned(),
-        kind: DatapathKind::Switch {
-            vlan_passthru: false,
-        },
+        kind: DatapathKind::Switch(Switch::default()),
     };
     let port = Port {
         at: PortRef {

@@ -108,12 +108,14 @@ fn transport(solution: &Solution, protocol: u8, is_ipv6: bool) -> Transport {
             code: byte(Field::Icmp4Code),
             identifier: 0,
             discovery: None,
+            quoted: None,
         },
         (ip_protocol::ICMPV6, true) => Transport::Icmp {
             kind: byte(Field::Icmp6Type),
             code: byte(Field::Icmp6Code),
             identifier: 0,
             discovery: discovery(solution),
+            quoted: None,
         },
         _ => Transport::Other,
     }

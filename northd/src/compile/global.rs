@@ -35,5 +35,6 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         nb_cfg,
         fdb_age_s: fdb_age_s.unwrap_or(DEFAULT_FDB_AGE_S),
         neighbor_age_s: neighbor_age_s.unwrap_or(DEFAULT_NEIGHBOR_AGE_S),
+        ..Global::default()
     }));
 }

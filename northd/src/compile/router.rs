@@ -1,7 +1,7 @@
 //! `Logical_Router` → `Datapath`.
 
 use model::nb;
-use pipeline::object::DatapathKind;
+use pipeline::object::{DatapathKind, Router};
 use uuid::Uuid;
 
 use super::options::Options;
@@ -24,9 +24,10 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     };
     out.name(&name);
     let options = Options::new("options", &map, OPTIONS, out);
-    let kind = DatapathKind::Router {
+    let kind = DatapathKind::Router(Router {
         always_learn_from_arp_request: options.flag("always_learn_from_arp_request", true),
         enabled: enabled.unwrap_or(true),
-    };
+        ..Router::default()
+    });
     datapath(reader, row, name, kind, (&map, "options"), out);
 }

@@ -58,6 +58,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
             peer,
             gateway_mtu,
             route_table: options.text("route_table").unwrap_or_default().to_owned(),
+            gateway: None,
             ipv4: networks.ipv4,
             ipv6: networks.ipv6,
         }),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::nb;
-use pipeline::object::{Datapath, DatapathKind, Object};
+use pipeline::object::{Datapath, DatapathKind, Object, Switch};
 use uuid::Uuid;
 
 use super::options::Options;
@@ -36,7 +36,10 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         reader,
         row,
         name,
-        DatapathKind::Switch { vlan_passthru },
+        DatapathKind::Switch(Switch {
+            vlan_passthru,
+            ..Switch::default()
+        }),
         (&config, "other_config"),
         out,
     );

@@ -26,8 +26,8 @@ pub(super) fn reply(tables: &Tables, datapath: &str) -> Result<FlowListReply, St
 
 fn flows(tables: &Tables, key: DatapathKey) -> Option<DatapathFlows> {
     let kind = match tables.datapath(key)?.kind {
-        DatapathKind::Switch { .. } => "switch",
-        DatapathKind::Router { .. } => "router",
+        DatapathKind::Switch(_) => "switch",
+        DatapathKind::Router(_) => "router",
     };
     let listing = pipeline::flow_list(tables, key)?;
     Some(DatapathFlows {

@@ -4,6 +4,7 @@ use expr::microflow::{self, Microflow};
 use northbound_proto::northbound::trace_request::Detail;
 use northbound_proto::northbound::{Diagnostic, TraceReply, TraceRequest};
 use pipeline::Tables;
+use pipeline::conntrack::Untracked;
 
 use super::find::find_datapath;
 
@@ -22,11 +23,14 @@ fn trace(tables: &Tables, request: &TraceRequest) -> Result<TraceReply, Diagnost
     let source = &request.microflow;
     let flow = microflow::parse(source).map_err(|error| in_microflow(source, error))?;
     check_datapath(tables, request, &flow)?;
-    let trace = pipeline::trace(tables, &flow.inport, &flow.flow).map_err(|error| Diagnostic {
-        message: error.to_string(),
-        help: "ports are named as in the northbound database".to_owned(),
-        ..at(source, &flow.inport)
-    })?;
+    let trace =
+        pipeline::trace(tables, &mut Untracked, &flow.inport, &flow.flow).map_err(|error| {
+            Diagnostic {
+                message: error.to_string(),
+                help: "ports are named as in the northbound database".to_owned(),
+                ..at(source, &flow.inport)
+            }
+        })?;
     let text = match Detail::try_from(request.detail).unwrap_or_default() {
         Detail::Detailed => trace.detailed(),
         Detail::Summary => trace.summary(),

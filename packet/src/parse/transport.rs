@@ -54,6 +54,7 @@ fn parse_icmp(payload: &[u8]) -> Option<Transport> {
         code: icmp.code,
         identifier: if is_echo { identifier(rest)? } else { 0 },
         discovery: None,
+        quoted: None,
     })
 }
 
@@ -77,6 +78,7 @@ fn parse_icmpv6(payload: &[u8]) -> Option<Transport> {
         discovery: is_neighbor
             .then(|| parse_discovery(icmp.kind, rest))
             .flatten(),
+        quoted: None,
     })
 }
 

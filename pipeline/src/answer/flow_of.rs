@@ -125,6 +125,7 @@ fn icmp(kind: u8, code: u8, discovery: Option<Discovery>) -> Transport {
         code,
         identifier: 0,
         discovery,
+        quoted: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The entries of a logical switch.
 
-use crate::object::{DatapathKind, Port, PortKey, SwitchPort};
+use crate::object::{DatapathKind, Port, PortKey, Switch, SwitchPort};
 use crate::record::Entry;
 use crate::stage::Stage;
 use crate::switch::{arp_nd_responder, fdb, l2_lookup, port_security};
@@ -43,9 +43,10 @@ fn admission(switch: In<'_, SwitchTables>) -> Vec<Entry> {
     let mut entries = vec![port_security::multicast_source_entry()];
     let is_passed = matches!(
         switch.datapath.row.as_ref().map(|row| &row.kind),
-        Some(DatapathKind::Switch {
-            vlan_passthru: true
-        })
+        Some(DatapathKind::Switch(Switch {
+            vlan_passthru: true,
+            ..
+        }))
     );
     if !is_passed {
         entries.push(port_security::vlan_entry());

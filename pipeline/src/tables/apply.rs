@@ -121,6 +121,15 @@ impl Tables {
                 let datapath = self.edit(entry.switch, touched);
                 Arc::make_mut(&mut datapath.fdb).insert(entry.mac, entry.port);
             }
+            Object::AddressSet(_)
+            | Object::PortGroup(_)
+            | Object::Acl(_)
+            | Object::Meter(_)
+            | Object::Balancer(_)
+            | Object::BalancerGroup(_)
+            | Object::Vip(_)
+            | Object::Probe(_)
+            | Object::Nat(_) => {}
         }
         touched.note(&key);
     }
@@ -152,6 +161,15 @@ impl Tables {
             ObjectKey::Fdb(switch, mac) => {
                 Arc::make_mut(&mut self.edit(*switch, touched).fdb).remove(mac);
             }
+            ObjectKey::AddressSet(..)
+            | ObjectKey::PortGroup(..)
+            | ObjectKey::Acl(..)
+            | ObjectKey::Meter(_)
+            | ObjectKey::Balancer(_)
+            | ObjectKey::BalancerGroup(_)
+            | ObjectKey::Vip(_)
+            | ObjectKey::Probe(_)
+            | ObjectKey::Nat(..) => {}
         }
         touched.note(key);
     }
@@ -257,7 +275,17 @@ impl Tables {
 impl Touched {
     fn note(&mut self, key: &ObjectKey) {
         match key {
-            ObjectKey::Global | ObjectKey::Chassis(_) => {}
+            ObjectKey::Global
+            | ObjectKey::Chassis(_)
+            | ObjectKey::AddressSet(..)
+            | ObjectKey::PortGroup(..)
+            | ObjectKey::Acl(..)
+            | ObjectKey::Meter(_)
+            | ObjectKey::Balancer(_)
+            | ObjectKey::BalancerGroup(_)
+            | ObjectKey::Vip(_)
+            | ObjectKey::Probe(_)
+            | ObjectKey::Nat(..) => {}
             ObjectKey::Datapath(datapath) | ObjectKey::Route(datapath, _) => {
                 self.configured.insert(*datapath);
             }

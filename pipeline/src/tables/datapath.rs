@@ -90,14 +90,14 @@ impl DatapathTables {
     ) -> Compiled {
         match self.row.as_ref().map(|row| &row.kind) {
             None => Compiled::Nothing,
-            Some(DatapathKind::Switch { .. }) => {
+            Some(DatapathKind::Switch(_)) => {
                 let peer = |port: &SwitchPort| match port.attachment {
                     Attachment::Router(Some(at)) => router_port(at),
                     _ => None,
                 };
                 Compiled::Switch(Arc::new(SwitchTables::compile(&self.ports, peer)))
             }
-            Some(DatapathKind::Router { .. }) => {
+            Some(DatapathKind::Router(_)) => {
                 Compiled::Router(Arc::new(RouterTables::compile(&self.ports, &self.routes)))
             }
         }

@@ -1,6 +1,7 @@
 //! Golden files: a network in, its compiled tables and the traces of packets out.
 
 use insta::assert_snapshot;
+use pipeline::conntrack::Untracked;
 use pipeline::object::{Attachment, RoutePolicy};
 use pipeline::{flow_list, trace};
 
@@ -84,20 +85,28 @@ fn a_routers_tables_are_listed() {
 fn a_routed_packet_is_traced_in_detail() {
     let tables = network().tables(None);
     let flow = udp(TO_R, "10.0.1.1", "10.0.2.1");
-    assert_snapshot!(trace(&tables, "a", &flow).unwrap().detailed());
+    assert_snapshot!(
+        trace(&tables, &mut Untracked, "a", &flow)
+            .unwrap()
+            .detailed()
+    );
 }
 
 #[test]
 fn a_broadcast_is_traced_in_summary() {
     let tables = network().tables(None);
     let flow = arp(2, (A, "ff:ff:ff:ff:ff:ff"), A, "10.0.1.1", "10.0.1.1");
-    assert_snapshot!(trace(&tables, "a", &flow).unwrap().summary());
+    assert_snapshot!(
+        trace(&tables, &mut Untracked, "a", &flow)
+            .unwrap()
+            .summary()
+    );
 }
 
 #[test]
 fn a_trace_is_data_too() {
     let tables = network().tables(None);
-    let trace = trace(&tables, "a", &frame(A, "0a:00:00:00:01:99")).unwrap();
+    let trace = trace(&tables, &mut Untracked, "a", &frame(A, "0a:00:00:00:01:99")).unwrap();
     assert_snapshot!(serde_json::to_string_pretty(&trace).unwrap());
 }
 
@@ -105,7 +114,11 @@ fn a_trace_is_data_too() {
 #[test]
 fn what_is_left_of_a_trace_is_what_changes_and_comes_out() {
     let tables = network().tables(None);
-    let minimal = |flow| trace(&tables, "a", &flow).unwrap().minimal();
+    let minimal = |flow| {
+        trace(&tables, &mut Untracked, "a", &flow)
+            .unwrap()
+            .minimal()
+    };
     let traces = [
         minimal(udp(TO_R, "10.0.1.1", "10.0.2.1")),
         minimal(udp(TO_R, "10.0.1.1", "10.0.2.99")),

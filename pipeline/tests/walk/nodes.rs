@@ -1,6 +1,8 @@
 //! Several nodes: what stays on one, what crosses, and what is done where. Input: a network with bound
 //! ports, a node and a packet; output: the verdict's branches.
 
+use packet::Segment;
+use pipeline::conntrack::Untracked;
 use pipeline::object::{Attachment, PortKind};
 use pipeline::{DropReason, Ingress, Silent, Tables, process};
 
@@ -44,7 +46,16 @@ fn arrived(tables: &Tables, vni: u32, inport: u16, outport: u16, flow: &packet::
         inport,
         outport,
     };
-    in_words(tables, &process(tables, ingress, flow, &mut Silent))
+    in_words(
+        tables,
+        &process(
+            tables,
+            &mut Untracked,
+            ingress,
+            (flow, &Segment::Unknown),
+            &mut Silent,
+        ),
+    )
 }
 
 #[test]
@@ -258,7 +269,7 @@ fn an_answer_to_a_held_question_is_learned_where_it_arrives() {
 #[test]
 fn tables_without_a_node_see_everything_and_tell_where_tunnels_are_crossed() {
     let net = spread();
-    let trace = pipeline::trace(&net.tables(None), "a", &frame(A, B)).unwrap();
+    let trace = pipeline::trace(&net.tables(None), &mut Untracked, "a", &frame(A, B)).unwrap();
     assert_eq!(trace.outputs(), ["b"]);
     assert!(
         trace.detailed().contains("/* tunnel to chassis n2 */"),
@@ -266,7 +277,8 @@ fn tables_without_a_node_see_everything_and_tell_where_tunnels_are_crossed() {
         trace.detailed()
     );
     assert!(!trace.drops().contains(&DropReason::PortNotHere));
-    let error = pipeline::trace(&net.tables(None), "nobody", &frame(A, B)).unwrap_err();
+    let error =
+        pipeline::trace(&net.tables(None), &mut Untracked, "nobody", &frame(A, B)).unwrap_err();
     assert_eq!(error.to_string(), "no logical port is named \"nobody\"");
 }
 

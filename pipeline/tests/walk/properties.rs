@@ -3,6 +3,8 @@
 mod random;
 mod scan;
 
+use packet::Segment;
+use pipeline::conntrack::Untracked;
 use std::collections::BTreeMap;
 
 use pipeline::object::{Object, ObjectKey};
@@ -71,8 +73,8 @@ proptest! {
         let built = Tables::new(home).apply(objects.into_values(), []).unwrap();
         prop_assert_eq!(listings(&tables), listings(&built));
         for (ingress, flow) in packets {
-            let found = process(&tables, ingress.clone(), &flow, &mut Silent);
-            let expected = process(&built, ingress, &flow, &mut Silent);
+            let found = process(&tables, &mut Untracked, ingress.clone(), (&flow, &Segment::Unknown), &mut Silent);
+            let expected = process(&built, &mut Untracked, ingress, (&flow, &Segment::Unknown), &mut Silent);
             prop_assert_eq!(found.branches, expected.branches);
             prop_assert_eq!(found.learned, expected.learned);
             prop_assert_eq!(found.reusable, expected.reusable);
@@ -89,9 +91,9 @@ proptest! {
         let before = Tables::new(home).apply(random::working().into_iter().chain(extra), []).unwrap();
         let after = apply(&before, &change);
         for (ingress, flow) in packets {
-            let old = process(&before, ingress.clone(), &flow, &mut Silent);
+            let old = process(&before, &mut Untracked, ingress.clone(), (&flow, &Segment::Unknown), &mut Silent);
             if after.generation_sum(&old.deps) == old.generation {
-                let new = process(&after, ingress, &flow, &mut Silent);
+                let new = process(&after, &mut Untracked, ingress, (&flow, &Segment::Unknown), &mut Silent);
                 prop_assert_eq!(old, new);
             }
         }
@@ -104,12 +106,12 @@ proptest! {
     ) {
         let tables = Tables::new(None).apply(objects, []).unwrap();
         for (ingress, flow) in packets {
-            let verdict = process(&tables, ingress.clone(), &flow, &mut Silent);
+            let verdict = process(&tables, &mut Untracked, ingress.clone(), (&flow, &Segment::Unknown), &mut Silent);
             prop_assert!(!verdict.branches.is_empty());
             prop_assert_eq!(tables.generation_sum(&verdict.deps), verdict.generation);
             let Ingress::Interface(at) = ingress else { continue };
             let Some(port) = tables.port(at) else { continue };
-            let trace = trace(&tables, &port.name, &flow).unwrap();
+            let trace = trace(&tables, &mut Untracked, &port.name, &flow).unwrap();
             prop_assert_eq!(&trace.verdict, &verdict);
             let outputs = |branch: &pipeline::Branch| matches!(branch.to, Destination::Output { .. });
             let sent = verdict.branches.iter().filter(|branch| outputs(branch)).count();
@@ -130,7 +132,7 @@ proptest! {
         length in 0_u32..2000,
     ) {
         let tables = Tables::new(None).apply(random::working().into_iter().chain(extra), []).unwrap();
-        let verdict = process(&tables, ingress.clone(), &flow, &mut Silent);
+        let verdict = process(&tables, &mut Untracked, ingress.clone(), (&flow, &Segment::Unknown), &mut Silent);
         let Some(limits) = verdict.reusable else { return Ok(()) };
         let mut other = flow;
         other.length = length;
@@ -139,7 +141,7 @@ proptest! {
             (ip.ttl, other_ttl) = (ttl, ttl);
         }
         if limits.admit(other_ttl, length) {
-            let shared = process(&tables, ingress, &other, &mut Silent);
+            let shared = process(&tables, &mut Untracked, ingress, (&other, &Segment::Unknown), &mut Silent);
             prop_assert_eq!(shared.branches, verdict.branches);
         }
     }

@@ -2,7 +2,7 @@
 //! verdict's branches.
 
 use packet::flow::{Fragment, Transport};
-use pipeline::object::{DatapathKind, Global, Object};
+use pipeline::object::{DatapathKind, Global, Object, Router};
 
 use crate::support::flows::*;
 use crate::support::{Net, check, sent};
@@ -537,10 +537,11 @@ fn routing_loops_end() {
 impl Net {
     fn put_router(self, name: &str, enabled: bool, always_learn_from_arp_request: bool) -> Self {
         let key = self.key(name);
-        let kind = DatapathKind::Router {
+        let kind = DatapathKind::Router(Router {
             always_learn_from_arp_request,
             enabled,
-        };
+            ..Router::default()
+        });
         let row = pipeline::object::Datapath {
             key,
             uuid: uuid::Uuid::nil(),

@@ -40,13 +40,14 @@ fn unicast_goes_to_the_owner_of_the_address_and_nowhere_else() {
 
 #[test]
 fn tags_pass_where_the_switch_carries_them() {
-    use pipeline::object::DatapathKind;
+    use pipeline::object::{DatapathKind, Switch};
     let net = Net::new()
         .datapath(
             "ls",
-            DatapathKind::Switch {
+            DatapathKind::Switch(Switch {
                 vlan_passthru: true,
-            },
+                ..Switch::default()
+            }),
         )
         .vif("ls", "a", A)
         .vif("ls", "b", B);

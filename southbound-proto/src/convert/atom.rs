@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use bytes::Bytes;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use packet::Mac;
+use pipeline::object::ChassisName;
 use uuid::Uuid;
 
 use super::error::{At, Problem, WireError};
@@ -92,16 +93,21 @@ pub(super) fn ipv6_prefix(prefix: &wire::Prefix) -> Result<Ipv6Net, WireError> {
     Ok(Ipv6Net::new_assert(address, length))
 }
 
-/// A network: an address and the length of its prefix, without host bits.
-pub(super) fn network(prefix: &wire::Prefix) -> Result<IpNet, WireError> {
-    let network: IpNet = match prefix.address.len() {
-        4 => ipv4_prefix(prefix)?.into(),
-        16 => ipv6_prefix(prefix)?.into(),
+/// An address with the length of its network; host bits may be set.
+pub(super) fn prefix(prefix: &wire::Prefix) -> Result<IpNet, WireError> {
+    match prefix.address.len() {
+        4 => ipv4_prefix(prefix).map(IpNet::V4),
+        16 => ipv6_prefix(prefix).map(IpNet::V6),
         found => {
             let expected = "4 or 16";
-            return Err(Problem::Length { expected, found }.at("address"));
+            Err(Problem::Length { expected, found }.at("address"))
         }
-    };
+    }
+}
+
+/// A network: an address and the length of its prefix, without host bits.
+pub(super) fn network(message: &wire::Prefix) -> Result<IpNet, WireError> {
+    let network = prefix(message)?;
     if network.trunc() == network {
         Ok(network)
     } else {
@@ -116,6 +122,34 @@ pub(super) fn number<T: TryFrom<u32>>(value: u32, low: u32, high: u32) -> Result
         Ok(number) if (low..=high).contains(&value) => Ok(number),
         _ => Err(refused),
     }
+}
+
+/// A number in network order, without leading zero bytes.
+pub(super) fn integer_to_wire(value: u128) -> Bytes {
+    let leading = value.leading_zeros() as usize / 8;
+    Bytes::copy_from_slice(&value.to_be_bytes()[leading..])
+}
+
+/// A number of at most sixteen bytes in network order.
+pub(super) fn integer(bytes: &[u8]) -> Result<u128, Problem> {
+    let mut value = [0; 16];
+    let Some(leading) = value.len().checked_sub(bytes.len()) else {
+        return Err(Problem::Length {
+            expected: "at most 16",
+            found: bytes.len(),
+        });
+    };
+    value[leading..].copy_from_slice(bytes);
+    Ok(u128::from_be_bytes(value))
+}
+
+/// The text of a chassis that may be absent: then it is empty.
+pub(super) fn chassis_to_wire(chassis: &Option<ChassisName>) -> String {
+    chassis.as_deref().unwrap_or_default().to_owned()
+}
+
+pub(super) fn chassis(name: &str) -> Option<ChassisName> {
+    (!name.is_empty()).then(|| name.into())
 }
 
 /// A text that must not be empty.

@@ -45,6 +45,9 @@ pub enum Problem {
     /// A prefix has bits set beyond its length.
     #[error("has host bits set")]
     HostBits,
+    /// The number of an enumeration stands for nothing that this build knows.
+    #[error("{0} is not known")]
+    Unknown(i32),
     /// The field contradicts another one.
     #[error("{0}")]
     Contradiction(&'static str),

@@ -5,10 +5,15 @@ use std::net::IpAddr;
 use packet::Mac;
 use pipeline::object::{DatapathKey, ObjectKey, PortRef, RouteKey, RouteOrigin, RoutePolicy};
 
+use super::acl::{acl_key, acl_key_to_wire};
+use super::address_set::{address_set_key, address_set_key_to_wire};
 use super::atom::{
     address_from_wire, address_to_wire, mac_from_wire, mac_to_wire, name, network, prefix_to_wire,
+    uuid, uuid_to_wire,
 };
 use super::error::{At, WireError, decode, required};
+use super::nat::{nat_key, nat_key_to_wire};
+use super::port_group::{port_group_key, port_group_key_to_wire};
 use super::port_ref::{datapath_key, port_key};
 use crate::southbound as wire;
 use wire::object_key::Key;
@@ -23,6 +28,19 @@ impl From<&ObjectKey> for wire::ObjectKey {
             ObjectKey::Route(router, key) => Key::Route(route_key_to_wire(*router, key)),
             ObjectKey::Neighbor(at, ip) => Key::Neighbor(neighbor_key_to_wire(at, *ip)),
             ObjectKey::Fdb(switch, mac) => Key::Fdb(fdb_key_to_wire(*switch, *mac)),
+            ObjectKey::AddressSet(name, bucket) => {
+                Key::AddressSet(address_set_key_to_wire(name, *bucket))
+            }
+            ObjectKey::PortGroup(name, switch) => {
+                Key::PortGroup(port_group_key_to_wire(name, *switch))
+            }
+            ObjectKey::Acl(owner, uuid) => Key::Acl(acl_key_to_wire(owner, *uuid)),
+            ObjectKey::Meter(name) => Key::Meter(name.to_string()),
+            ObjectKey::Balancer(uuid) => Key::Balancer(uuid_to_wire(*uuid)),
+            ObjectKey::BalancerGroup(uuid) => Key::BalancerGroup(uuid_to_wire(*uuid)),
+            ObjectKey::Vip(key) => Key::Vip(key.into()),
+            ObjectKey::Probe(key) => Key::Probe(key.into()),
+            ObjectKey::Nat(router, uuid) => Key::Nat(nat_key_to_wire(*router, *uuid)),
         };
         Self { key: Some(key) }
     }
@@ -48,6 +66,27 @@ impl TryFrom<&wire::ObjectKey> for ObjectKey {
             Key::Fdb(key) => {
                 let (switch, mac) = fdb_key(key).at("fdb")?;
                 Self::Fdb(switch, mac)
+            }
+            Key::AddressSet(key) => {
+                let (name, bucket) = address_set_key(key).at("address_set")?;
+                Self::AddressSet(name, bucket)
+            }
+            Key::PortGroup(key) => {
+                let (name, switch) = port_group_key(key).at("port_group")?;
+                Self::PortGroup(name, switch)
+            }
+            Key::Acl(key) => {
+                let (owner, uuid) = acl_key(key).at("acl")?;
+                Self::Acl(owner, uuid)
+            }
+            Key::Meter(text) => Self::Meter(name(text).at("meter")?.into()),
+            Key::Balancer(bytes) => Self::Balancer(uuid(bytes).at("balancer")?),
+            Key::BalancerGroup(bytes) => Self::BalancerGroup(uuid(bytes).at("balancer_group")?),
+            Key::Vip(key) => Self::Vip(decode(key).at("vip")?),
+            Key::Probe(key) => Self::Probe(decode(key).at("probe")?),
+            Key::Nat(key) => {
+                let (router, uuid) = nat_key(key).at("nat")?;
+                Self::Nat(router, uuid)
             }
         })
     }

@@ -44,6 +44,15 @@ impl From<&Object> for Kind {
             Object::Route(route) => Self::Route(route.into()),
             Object::Neighbor(neighbor) => Self::Neighbor(neighbor.into()),
             Object::Fdb(entry) => Self::Fdb(entry.into()),
+            Object::AddressSet(set) => Self::AddressSet(set.into()),
+            Object::PortGroup(group) => Self::PortGroup(group.into()),
+            Object::Acl(acl) => Self::Acl(acl.into()),
+            Object::Meter(meter) => Self::Meter(meter.into()),
+            Object::Balancer(balancer) => Self::Balancer(balancer.into()),
+            Object::BalancerGroup(group) => Self::BalancerGroup(group.into()),
+            Object::Vip(vip) => Self::Vip(vip.into()),
+            Object::Probe(probe) => Self::Probe(probe.into()),
+            Object::Nat(nat) => Self::Nat(nat.into()),
         }
     }
 }
@@ -53,13 +62,22 @@ impl TryFrom<&Kind> for Object {
 
     fn try_from(object: &Kind) -> Result<Self, WireError> {
         Ok(match object {
-            Kind::Global(global) => Self::Global(global.into()),
+            Kind::Global(global) => Self::Global(decode(global).at("global")?),
             Kind::Chassis(chassis) => Self::Chassis(decode(chassis).at("chassis")?),
             Kind::Datapath(datapath) => Self::Datapath(decode(datapath).at("datapath")?),
             Kind::Port(port) => Self::Port(decode(port).at("port")?),
             Kind::Route(route) => Self::Route(decode(route).at("route")?),
             Kind::Neighbor(neighbor) => Self::Neighbor(decode(neighbor).at("neighbor")?),
             Kind::Fdb(entry) => Self::Fdb(decode(entry).at("fdb")?),
+            Kind::AddressSet(set) => Self::AddressSet(decode(set).at("address_set")?),
+            Kind::PortGroup(group) => Self::PortGroup(decode(group).at("port_group")?),
+            Kind::Acl(acl) => Self::Acl(decode(acl).at("acl")?),
+            Kind::Meter(meter) => Self::Meter(decode(meter).at("meter")?),
+            Kind::Balancer(balancer) => Self::Balancer(decode(balancer).at("balancer")?),
+            Kind::BalancerGroup(group) => Self::BalancerGroup(decode(group).at("balancer_group")?),
+            Kind::Vip(vip) => Self::Vip(decode(vip).at("vip")?),
+            Kind::Probe(probe) => Self::Probe(decode(probe).at("probe")?),
+            Kind::Nat(nat) => Self::Nat(decode(nat).at("nat")?),
         })
     }
 }

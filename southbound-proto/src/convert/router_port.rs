@@ -2,7 +2,10 @@
 
 use pipeline::object::RouterPort;
 
-use super::atom::{ipv4_prefix, ipv6_prefix, mac_from_wire, mac_to_wire, number, prefix_to_wire};
+use super::atom::{
+    chassis, chassis_to_wire, ipv4_prefix, ipv6_prefix, mac_from_wire, mac_to_wire, number,
+    prefix_to_wire,
+};
 use super::error::{At, WireError, each, optional};
 use crate::southbound as wire;
 
@@ -17,6 +20,7 @@ impl From<&RouterPort> for wire::RouterPort {
             peer: port.peer.as_ref().map(Into::into),
             gateway_mtu: port.gateway_mtu.map_or(0, u32::from),
             route_table: port.route_table.clone(),
+            gateway: chassis_to_wire(&port.gateway),
         }
     }
 }
@@ -36,6 +40,7 @@ impl TryFrom<&wire::RouterPort> for RouterPort {
             peer: optional(&port.peer).at("peer")?,
             gateway_mtu,
             route_table: port.route_table.clone(),
+            gateway: chassis(&port.gateway),
         })
     }
 }

@@ -1,10 +1,10 @@
 //! `SwitchPort` with what stands in it.
 
-use pipeline::object::{Attachment, ChassisName, PortSecurity, StationAddresses, SwitchPort};
+use pipeline::object::{Attachment, PortSecurity, StationAddresses, SwitchPort};
 
 use super::atom::{
-    ipv4, ipv4_prefix, ipv4_to_wire, ipv6, ipv6_prefix, ipv6_to_wire, mac_from_wire, mac_to_wire,
-    name, number, prefix_to_wire,
+    chassis, chassis_to_wire, ipv4, ipv4_prefix, ipv4_to_wire, ipv6, ipv6_prefix, ipv6_to_wire,
+    mac_from_wire, mac_to_wire, name, number, prefix_to_wire,
 };
 use super::error::{At, WireError, each, optional, required};
 use crate::southbound as wire;
@@ -114,12 +114,4 @@ impl TryFrom<&wire::PortSecurity> for PortSecurity {
             ipv6: each(&security.ipv6, "ipv6", ipv6_prefix)?,
         })
     }
-}
-
-fn chassis_to_wire(chassis: &Option<ChassisName>) -> String {
-    chassis.as_deref().unwrap_or_default().to_owned()
-}
-
-fn chassis(name: &str) -> Option<ChassisName> {
-    (!name.is_empty()).then(|| name.into())
 }

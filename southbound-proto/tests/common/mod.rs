@@ -1,6 +1,9 @@
 //! Arbitrary compiled objects, of every kind, within the bounds that their types state.
 
+mod policy;
+
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use packet::Mac;
@@ -20,15 +23,21 @@ pub(crate) fn object() -> impl Strategy<Value = Object> {
         route().prop_map(Object::Route),
         neighbor().prop_map(Object::Neighbor),
         fdb_entry().prop_map(Object::Fdb),
+        policy::object(),
     ]
 }
 
 fn global() -> impl Strategy<Value = Global> {
-    any::<(i64, u32, u32)>().prop_map(|(nb_cfg, fdb_age_s, neighbor_age_s)| Global {
-        nb_cfg,
-        fdb_age_s,
-        neighbor_age_s,
-    })
+    let fields = (any::<(i64, u32, u32, bool)>(), mac());
+    fields.prop_map(
+        |((nb_cfg, fdb_age_s, neighbor_age_s, default_acl_drop), probe_mac)| Global {
+            nb_cfg,
+            fdb_age_s,
+            neighbor_age_s,
+            default_acl_drop,
+            probe_mac,
+        },
+    )
 }
 
 fn chassis() -> impl Strategy<Value = Chassis> {
@@ -41,13 +50,13 @@ fn chassis() -> impl Strategy<Value = Chassis> {
 
 fn datapath() -> impl Strategy<Value = Datapath> {
     let kind = prop_oneof![
-        any::<bool>().prop_map(|vlan_passthru| DatapathKind::Switch { vlan_passthru }),
-        any::<(bool, bool)>().prop_map(|(always_learn_from_arp_request, enabled)| {
-            DatapathKind::Router {
-                always_learn_from_arp_request,
-                enabled,
-            }
+        (any::<bool>(), balancers()).prop_map(|(vlan_passthru, balancers)| {
+            DatapathKind::Switch(Switch {
+                vlan_passthru,
+                balancers,
+            })
         }),
+        router().prop_map(DatapathKind::Router),
     ];
     (datapath_key(), uuid(), "[a-z]{0,8}", kind).prop_map(|(key, uuid, name, kind)| Datapath {
         key,
@@ -55,6 +64,36 @@ fn datapath() -> impl Strategy<Value = Datapath> {
         name,
         kind,
     })
+}
+
+fn router() -> impl Strategy<Value = Router> {
+    (
+        any::<[bool; 2]>(),
+        option::of(chassis_name()),
+        balancers(),
+        force_snat(),
+        force_snat(),
+    )
+        .prop_map(|fields| Router {
+            always_learn_from_arp_request: fields.0[0],
+            enabled: fields.0[1],
+            chassis: fields.1,
+            balancers: fields.2,
+            lb_force_snat: fields.3,
+            dnat_force_snat: fields.4,
+        })
+}
+
+fn balancers() -> impl Strategy<Value = Balancers> {
+    (vec(uuid(), 0..3), vec(uuid(), 0..3)).prop_map(|(own, groups)| Balancers { own, groups })
+}
+
+fn force_snat() -> impl Strategy<Value = ForceSnat> {
+    prop_oneof![
+        Just(ForceSnat::No),
+        Just(ForceSnat::RouterIp),
+        vec(address(), 0..3).prop_map(ForceSnat::Addresses),
+    ]
 }
 
 fn port() -> impl Strategy<Value = Port> {
@@ -117,6 +156,7 @@ fn router_port() -> impl Strategy<Value = RouterPort> {
         option::of(port_ref()),
         option::of(1..=u16::MAX),
         "[a-z]{0,8}",
+        option::of(chassis_name()),
     )
         .prop_map(|fields| RouterPort {
             mac: fields.0,
@@ -125,6 +165,7 @@ fn router_port() -> impl Strategy<Value = RouterPort> {
             peer: fields.3,
             gateway_mtu: fields.4,
             route_table: fields.5,
+            gateway: fields.6,
         })
 }
 
@@ -191,7 +232,11 @@ fn fdb_entry() -> impl Strategy<Value = FdbEntry> {
 }
 
 fn chassis_name() -> impl Strategy<Value = ChassisName> {
-    "[a-z]{1,8}".prop_map(|name| name.as_str().into())
+    text()
+}
+
+fn text() -> impl Strategy<Value = Arc<str>> {
+    "[a-z]{1,8}".prop_map(|text| text.as_str().into())
 }
 
 fn datapath_key() -> impl Strategy<Value = DatapathKey> {

@@ -144,7 +144,7 @@ fn containing(router: &RouterPort, address: IpAddr) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::object::{Datapath, DatapathKey, DatapathKind, Object, PortKey, PortRef};
+    use pipeline::object::{Datapath, DatapathKey, DatapathKind, Object, PortKey, PortRef, Switch};
     use uuid::Uuid;
 
     const SWITCH: u32 = 1;
@@ -197,9 +197,7 @@ mod tests {
     /// words.
     fn check(stations: Vec<StationAddresses>, router: &[&str], is_bare: bool, expected: &str) {
         let own = port(at(SWITCH, 1), switch_port(Attachment::Vif, stations));
-        let kind = DatapathKind::Switch {
-            vlan_passthru: false,
-        };
+        let kind = DatapathKind::Switch(Switch::default());
         let datapath = Datapath {
             key: at(SWITCH, 1).datapath,
             uuid: Uuid::nil(),
@@ -222,6 +220,7 @@ mod tests {
                 peer: Some(at(SWITCH, 2)),
                 gateway_mtu: None,
                 route_table: String::new(),
+                gateway: None,
             };
             let join = Attachment::Router(Some(at(ROUTER, 1)));
             objects.push(Object::Port(port(

@@ -1,5 +1,7 @@
 //! Step 5: the logical pipeline, and remembering what it said.
 
+use packet::Segment;
+use pipeline::conntrack::Untracked;
 use pipeline::{Ingress, Silent, Verdict, process};
 
 use super::parse::About;
@@ -14,7 +16,9 @@ impl Forwarder {
         ingress: Ingress,
         moment: Moment<'_>,
     ) -> Verdict {
-        let verdict = process(&moment.snapshot.tables, ingress, &about.flow, &mut Silent);
+        let packet = (&about.flow, &Segment::Unknown);
+        let tables = &moment.snapshot.tables;
+        let verdict = process(tables, &mut Untracked, ingress, packet, &mut Silent);
         self.events.learned(&verdict.learned, moment.now_ms);
         self.events.used(&verdict.used, moment.now_ms);
         verdict

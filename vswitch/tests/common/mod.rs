@@ -190,6 +190,7 @@ fn joint(switch: u32) -> Vec<Object> {
         peer: Some(near),
         gateway_mtu: None,
         route_table: String::new(),
+        gateway: None,
     };
     let route = |prefix: ipnet::IpNet, source: IpAddr| {
         Object::Route(Route {
@@ -224,13 +225,8 @@ pub fn network() -> Vec<Object> {
 
 /// The network, with the nodes' Geneve sockets at these addresses.
 pub fn network_over(sockets: [(IpAddr, u16); 2]) -> Vec<Object> {
-    let switch = DatapathKind::Switch {
-        vlan_passthru: false,
-    };
-    let router = DatapathKind::Router {
-        always_learn_from_arp_request: true,
-        enabled: true,
-    };
+    let switch = DatapathKind::Switch(Switch::default());
+    let router = DatapathKind::Router(Router::default());
     let mut objects = vec![
         chassis("one", sockets[0].0, sockets[0].1),
         chassis("two", sockets[1].0, sockets[1].1),

@@ -102,13 +102,15 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
 
 pub(super) fn row((key, flag, enabled): (DatapathKey, bool, bool)) -> Object {
     let kind = match key.get() % 2 {
-        1 => DatapathKind::Switch {
+        1 => DatapathKind::Switch(Switch {
             vlan_passthru: flag,
-        },
-        _ => DatapathKind::Router {
+            ..Switch::default()
+        }),
+        _ => DatapathKind::Router(Router {
             always_learn_from_arp_request: flag,
             enabled,
-        },
+            ..Router::default()
+        }),
     };
     let name = format!("dp{key}");
     Object::Datapath(Datapath {
@@ -188,6 +190,7 @@ fn router_port() -> impl Strategy<Value = RouterPort> {
             peer,
             gateway_mtu,
             route_table,
+            gateway: None,
         },
     )
 }
@@ -338,6 +341,7 @@ fn transport() -> impl Strategy<Value = Transport> {
             option::of(discovery)
         )
             .prop_map(|(kind, discovery)| Transport::Icmp {
+                quoted: None,
                 kind,
                 code: 0,
                 identifier: 0,
@@ -408,6 +412,7 @@ pub(super) fn working() -> Vec<Object> {
                 peer: Some(at(number * 2 - 1, 1)),
                 gateway_mtu: None,
                 route_table: String::new(),
+                gateway: None,
             }),
         };
         [Object::Port(port), Object::Route(route)]

@@ -1,5 +1,7 @@
 //! The slow, obvious twins of the lookups: scans over all objects.
 
+use packet::Segment;
+use pipeline::conntrack::Untracked;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -63,7 +65,13 @@ pub(super) fn check_switch(
     let tables = Tables::new(None)
         .apply(objects.chain([row((switch, true, true))]), [])
         .unwrap();
-    let found = process(&tables, Ingress::Interface(place(100)), &flow, &mut Silent);
+    let found = process(
+        &tables,
+        &mut Untracked,
+        Ingress::Interface(place(100)),
+        (&flow, &Segment::Unknown),
+        &mut Silent,
+    );
     let reached: Vec<_> = found
         .branches
         .iter()
@@ -175,6 +183,7 @@ pub(super) fn check_route(
                 peer: None,
                 gateway_mtu: None,
                 route_table: table.to_owned(),
+                gateway: None,
             }),
         })
     });
@@ -201,11 +210,12 @@ pub(super) fn check_route(
     let expected = scan(unique.values(), table, inport, src, dst);
     let found = process(
         &tables,
+        &mut Untracked,
         Ingress::Interface(PortRef {
             datapath: router,
             port: inport,
         }),
-        &plain(src, dst),
+        (&plain(src, dst), &Segment::Unknown),
         &mut Silent,
     );
     match (expected, &found.branches[0].to) {

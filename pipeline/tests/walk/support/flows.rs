@@ -86,6 +86,7 @@ pub(crate) fn icmp(eth: (&str, &str), src: &str, dst: &str, kind: u8) -> Flow {
         code: 0,
         identifier: 7,
         discovery: None,
+        quoted: None,
     };
     ip(eth, src, dst, transport)
 }
@@ -165,6 +166,7 @@ pub(crate) fn discovery(
         code: 0,
         identifier: 0,
         discovery: Some(discovery),
+        quoted: None,
     };
     with_ttl(255, ip(eth, src, dst, transport))
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod flows;
 
+use packet::Segment;
+use pipeline::conntrack::Untracked;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -34,19 +36,11 @@ impl Net {
     }
 
     pub(crate) fn switch(self, name: &str) -> Self {
-        self.datapath(
-            name,
-            DatapathKind::Switch {
-                vlan_passthru: false,
-            },
-        )
+        self.datapath(name, DatapathKind::Switch(Switch::default()))
     }
 
     pub(crate) fn router(self, name: &str) -> Self {
-        let kind = DatapathKind::Router {
-            always_learn_from_arp_request: true,
-            enabled: true,
-        };
+        let kind = DatapathKind::Router(Router::default());
         self.datapath(name, kind)
     }
 
@@ -372,6 +366,7 @@ pub(crate) fn router_port(mac: &str, networks: &str, peer: Option<PortRef>) -> R
         peer,
         gateway_mtu: None,
         route_table: String::new(),
+        gateway: None,
     }
 }
 
@@ -380,7 +375,13 @@ pub(crate) fn sent(tables: &Tables, inport: &str, flow: &Flow) -> Verdict {
     let port = tables
         .port_named(inport)
         .unwrap_or_else(|| panic!("no port {inport}"));
-    process(tables, Ingress::Interface(port.at), flow, &mut Silent)
+    process(
+        tables,
+        &mut Untracked,
+        Ingress::Interface(port.at),
+        (flow, &Segment::Unknown),
+        &mut Silent,
+    )
 }
 
 /// The branches of a verdict in words, one a line.
