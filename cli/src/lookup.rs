@@ -78,10 +78,18 @@ impl Named for AddressSet {
 /// # Errors
 /// Several rows have this name.
 pub fn find<T: Named>(context: &Context<'_>, id: &str) -> Result<Option<T>, Failure> {
-    if let Some(row) = parse_uuid(id).and_then(|uuid| context.rows.get(Id::new(uuid))) {
-        return Ok(Some(row));
+    Ok(find_id(context, id)?.and_then(|id| context.rows.get(id)))
+}
+
+/// The same without reading the row.
+///
+/// # Errors
+/// Several rows have this name.
+pub fn find_id<T: Named>(context: &Context<'_>, id: &str) -> Result<Option<Id<T>>, Failure> {
+    if let Some(uuid) = parse_uuid(id).filter(|&uuid| context.rows.row(T::SCHEMA, uuid).is_some()) {
+        return Ok(Some(Id::new(uuid)));
     }
-    let mut rows = context.rows.named::<T>(id).into_iter();
+    let mut rows = context.rows.ids_named::<T>(id).into_iter();
     let row = rows.next();
     match T::AMBIGUOUS {
         Some(nouns) if rows.next().is_some() => Err(Failure::new(format!(
@@ -96,19 +104,29 @@ pub fn find<T: Named>(context: &Context<'_>, id: &str) -> Result<Option<T>, Fail
 /// # Errors
 /// There is none, or several.
 pub fn require<T: Named>(context: &Context<'_>, id: &str) -> Result<T, Failure> {
-    find(context, id)?.ok_or_else(|| {
-        let kind = if parse_uuid(id).is_some() {
-            "UUID"
-        } else {
-            "name"
-        };
-        let failure = Failure::new(format!("{id}: {} {kind} not found", T::NOUN));
-        let rows = context.rows.all::<T>();
-        match nearest(id, rows.iter().map(Named::name)) {
-            Some(nearest) => failure.hint(format!("did you mean '{nearest}'?")),
-            None => failure,
-        }
-    })
+    find(context, id)?.ok_or_else(|| not_found::<T>(context, id))
+}
+
+/// The same without reading the row.
+///
+/// # Errors
+/// There is none, or several.
+pub fn require_id<T: Named>(context: &Context<'_>, id: &str) -> Result<Id<T>, Failure> {
+    find_id(context, id)?.ok_or_else(|| not_found::<T>(context, id))
+}
+
+fn not_found<T: Named>(context: &Context<'_>, id: &str) -> Failure {
+    let kind = if parse_uuid(id).is_some() {
+        "UUID"
+    } else {
+        "name"
+    };
+    let failure = Failure::new(format!("{id}: {} {kind} not found", T::NOUN));
+    let rows = context.rows.all::<T>();
+    match nearest(id, rows.iter().map(Named::name)) {
+        Some(nearest) => failure.hint(format!("did you mean '{nearest}'?")),
+        None => failure,
+    }
 }
 
 /// The row that a command with `--if-exists` names: `None` when it is not there.
@@ -134,7 +152,7 @@ pub fn find_or_require<T: Named>(
 pub fn switch_of(
     context: &Context<'_>,
     port: &LogicalSwitchPort,
-) -> Result<LogicalSwitch, Failure> {
+) -> Result<Id<LogicalSwitch>, Failure> {
     let switches = context.rows.referring("ports", port.id.uuid());
     switches.into_iter().next().ok_or_else(|| {
         Failure::new(format!(
@@ -151,7 +169,7 @@ pub fn switch_of(
 pub fn router_of(
     context: &Context<'_>,
     port: &LogicalRouterPort,
-) -> Result<LogicalRouter, Failure> {
+) -> Result<Id<LogicalRouter>, Failure> {
     let routers = context.rows.referring("ports", port.id.uuid());
     routers.into_iter().next().ok_or_else(|| {
         Failure::new(format!(
@@ -162,11 +180,11 @@ pub fn router_of(
 }
 
 /// A row's name, or its UUID where it has none.
-pub fn name_or_uuid<T: Named>(row: &T) -> String {
-    if row.name().is_empty() {
-        row.id().uuid().to_string()
-    } else {
-        row.name().to_owned()
+pub fn name_or_uuid<T: Named>(context: &Context<'_>, id: Id<T>) -> String {
+    let row = context.rows.get(id);
+    match row.as_ref().map(Named::name) {
+        None | Some("") => id.uuid().to_string(),
+        Some(name) => name.to_owned(),
     }
 }
 

@@ -142,8 +142,8 @@ fn check_existing(
 ) -> Result<(), Failure> {
     let name = wanted.name;
     let owner = router_of(context, port)?;
-    if owner.id != wanted.router.id {
-        let owner = name_or_uuid(&owner);
+    if owner != wanted.router.id {
+        let owner = name_or_uuid(context, owner);
         return Err(Failure::new(format!(
             "{name}: port already exists but in router {owner}"
         )));
@@ -191,9 +191,7 @@ fn delete(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     if let Some(port) = find_or_require::<LogicalRouterPort>(context, call.argument(0), must_exist)?
     {
         let router = router_of(context, &port)?;
-        context
-            .rows
-            .remove_element(router.id, "ports", port.id.uuid());
+        context.rows.remove_element(router, "ports", port.id.uuid());
         context.rows.remove(port.id);
     }
     Ok(())

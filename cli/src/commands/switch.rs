@@ -75,7 +75,7 @@ pub(super) fn may_add<T: Named>(
             _ => Ok(true),
         };
     };
-    let exists = !context.rows.named::<T>(name).is_empty();
+    let exists = !context.rows.ids_named::<T>(name).is_empty();
     if !exists || adds_duplicate {
         Ok(true)
     } else if may_exist {

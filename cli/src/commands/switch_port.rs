@@ -6,7 +6,7 @@ use model::nb::{LogicalSwitch, LogicalSwitchPort};
 use crate::command::{Call, Command, Group, IF_EXISTS, MAY_EXIST};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::lookup::{find, find_or_require, listing, name_or_uuid, require, switch_of};
+use crate::lookup::{find, find_or_require, listing, name_or_uuid, require, require_id, switch_of};
 use crate::number::scan_within;
 
 use super::switch_port_columns as columns;
@@ -148,7 +148,7 @@ struct Nesting<'a> {
 }
 
 fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
-    let switch: LogicalSwitch = require(context, call.argument(0))?;
+    let switch: Id<LogicalSwitch> = require_id(context, call.argument(0))?;
     let nesting = parse_nesting(&call.arguments()[2..])?;
     let name = call.argument(1);
     if let Some(port) = find::<LogicalSwitchPort>(context, name)? {
@@ -157,7 +157,7 @@ fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
                 "{name}: a port with this name already exists"
             )));
         }
-        return check_existing(context, name, &port, &switch, nesting.as_ref());
+        return check_existing(context, name, &port, switch, nesting.as_ref());
     }
     let port = LogicalSwitchPort {
         id: Id::random(),
@@ -167,7 +167,7 @@ fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
         ..LogicalSwitchPort::default()
     };
     context.rows.add(&port);
-    context.rows.add_element(switch.id, "ports", port.id.uuid());
+    context.rows.add_element(switch, "ports", port.id.uuid());
     Ok(())
 }
 
@@ -192,12 +192,12 @@ fn check_existing(
     context: &Context<'_>,
     name: &str,
     port: &LogicalSwitchPort,
-    switch: &LogicalSwitch,
+    switch: Id<LogicalSwitch>,
     nesting: Option<&Nesting<'_>>,
 ) -> Result<(), Failure> {
     let owner = switch_of(context, port)?;
-    let difference = if owner.id != switch.id {
-        Some(format!("but in switch {}", name_or_uuid(&owner)))
+    let difference = if owner != switch {
+        Some(format!("but in switch {}", name_or_uuid(context, owner)))
     } else {
         nesting_difference(port, nesting)
     };
@@ -232,9 +232,7 @@ fn delete(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     if let Some(port) = find_or_require::<LogicalSwitchPort>(context, call.argument(0), must_exist)?
     {
         let switch = switch_of(context, &port)?;
-        context
-            .rows
-            .remove_element(switch.id, "ports", port.id.uuid());
+        context.rows.remove_element(switch, "ports", port.id.uuid());
         context.rows.remove(port.id);
     }
     Ok(())

@@ -1,9 +1,10 @@
 //! Logical switch ports: reading and writing their columns.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use model::nb::{LogicalRouterPort, LogicalSwitch, LogicalSwitchPort};
-use model::{Atom, Datum, Row, Table as _};
+use model::{Atom, Datum, Id, Row, Table as _};
 
 use super::{parse_options, parse_state, state_word};
 use crate::address::{is_mac, port_addresses};
@@ -53,7 +54,7 @@ pub(super) fn set_addresses(context: &mut Context<'_>, call: &Call) -> Result<()
                  listed before an IP address, together as a single argument."
             )));
         }
-        check_duplicates(context, &switch, &port, address)?;
+        check_duplicates(context, switch, &port, address)?;
     }
     let addresses = Datum::set(addresses.iter().map(String::as_str));
     context.rows.update(port.id, "addresses", addresses);
@@ -74,7 +75,7 @@ fn is_address(text: &str) -> bool {
 /// Refuses an IP address that another port of the switch has.
 fn check_duplicates(
     context: &Context<'_>,
-    switch: &LogicalSwitch,
+    switch: Id<LogicalSwitch>,
     port: &LogicalSwitchPort,
     address: &str,
 ) -> Result<(), Failure> {
@@ -82,8 +83,15 @@ fn check_duplicates(
         return Ok(());
     };
     let schema = LogicalSwitchPort::SCHEMA;
-    let others = switch.ports.iter().filter(|&&id| id != port.id);
-    for other in others.filter_map(|id| context.rows.row(schema, id.uuid())) {
+    let is_on_switch = |id: &Id<LogicalSwitchPort>| {
+        let owners = context.rows.referring("ports", id.uuid());
+        *id != port.id && owners.contains(&switch)
+    };
+    let others = having_one_of(context, &wanted);
+    for other in others.into_iter().filter(is_on_switch) {
+        let Some(other) = context.rows.row(schema, other.uuid()) else {
+            continue;
+        };
         let taken = addresses_of(other);
         if let Some(duplicate) = wanted.iter().find(|wanted| taken.contains(wanted)) {
             let family = if duplicate.is_ipv4() { "IPv4" } else { "IPv6" };
@@ -91,12 +99,37 @@ fn check_duplicates(
             return Err(Failure::new(format!(
                 "Error on switch {}: duplicate {family} address '{duplicate}' found on logical switch \
                  port '{}'",
-                switch.name,
+                context
+                    .rows
+                    .get(switch)
+                    .map_or_else(String::new, |switch| switch.name),
                 name.unwrap_or_default()
             )));
         }
     }
     Ok(())
+}
+
+/// The ports that may have one of these addresses, found without reading all ports.
+fn having_one_of(context: &Context<'_>, wanted: &[IpAddr]) -> BTreeSet<Id<LogicalSwitchPort>> {
+    let keys = |atom: &Atom| match atom {
+        Atom::String(text) => ip_atoms(&port_addresses(text).unwrap_or_default()),
+        _ => Vec::new(),
+    };
+    let mut ports = BTreeSet::new();
+    for ip in ip_atoms(wanted) {
+        for column in ["addresses", "dynamic_addresses"] {
+            ports.extend(context.rows.candidates(column, keys, &ip));
+        }
+    }
+    ports
+}
+
+fn ip_atoms(addresses: &[IpAddr]) -> Vec<Atom> {
+    addresses
+        .iter()
+        .map(|ip| Atom::from(ip.to_string()))
+        .collect()
 }
 
 /// A port's IP addresses, read without its other columns: a switch may have many ports.
@@ -202,7 +235,8 @@ pub(super) fn get_options(context: &mut Context<'_>, call: &Call) -> Result<(), 
 
 pub(super) fn get_switch(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let port = port(context, call)?;
-    if let Ok(switch) = switch_of(context, &port) {
+    let switch = switch_of(context, &port);
+    if let Some(switch) = switch.ok().and_then(|switch| context.rows.get(switch)) {
         context.line(format!("{} ({})", switch.id.uuid(), switch.name));
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! set, single elements where only these were added or removed, so that two lines that add ports to one
 //! switch do not get into each other's way.
 
+mod index;
 mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,16 @@ use std::sync::Arc;
 use model::{Atom, Database, Datum, Id, Row, Table, TableSchema};
 use uuid::Uuid;
 
+use index::Indexes;
+pub use index::Keys;
+
 /// A layer of changes over a database.
 #[derive(Debug)]
 pub struct Workspace<'a> {
     database: &'a Database,
     rows: BTreeMap<(&'static str, Uuid), WorkRow>,
     verified: BTreeMap<(&'static str, Uuid), BTreeSet<&'static str>>,
+    indexes: Indexes,
 }
 
 /// A row that was written.
@@ -48,6 +53,7 @@ impl<'a> Workspace<'a> {
             database,
             rows: BTreeMap::new(),
             verified: BTreeMap::new(),
+            indexes: Indexes::default(),
         }
     }
 
@@ -86,20 +92,45 @@ impl<'a> Workspace<'a> {
 
     /// The rows of a declared table that have this name.
     pub fn named<T: Table>(&self, name: &str) -> Vec<T> {
-        self.matching(|row| row.get(T::SCHEMA, "name").and_then(Datum::as_str) == Some(name))
+        let ids = self.ids_named(name).into_iter();
+        ids.filter_map(|id| self.get(id)).collect()
+    }
+
+    /// The same without reading the rows, which costs something where one is a switch of thousands of ports.
+    pub fn ids_named<T: Table>(&self, name: &str) -> Vec<Id<T>> {
+        self.having("name", &Atom::from(name))
     }
 
     /// The rows of a declared table whose column refers to this row.
-    pub fn referring<T: Table>(&self, column: &str, uuid: Uuid) -> Vec<T> {
-        let atom = Atom::Uuid(uuid);
-        self.matching(|row| {
-            matches!(row.get(T::SCHEMA, column), Some(Datum::Set(atoms)) if atoms.contains(&atom))
-        })
+    pub fn referring<T: Table>(&self, column: &'static str, uuid: Uuid) -> Vec<Id<T>> {
+        self.having(column, &Atom::Uuid(uuid))
     }
 
-    fn matching<T: Table>(&self, is_match: impl Fn(&Row) -> bool) -> Vec<T> {
-        let rows = self.unordered(T::SCHEMA).filter(|row| is_match(row));
-        rows.filter_map(typed).collect()
+    /// The rows of a declared table with this element in a set.
+    fn having<T: Table>(&self, column: &'static str, atom: &Atom) -> Vec<Id<T>> {
+        let has = |id: &Id<T>| {
+            let row = self.row(T::SCHEMA, id.uuid());
+            let value = row.and_then(|row| row.get(T::SCHEMA, column));
+            matches!(value, Some(Datum::Set(atoms)) if atoms.contains(atom))
+        };
+        let mut rows = self.candidates(column, |atom| vec![atom.clone()], atom);
+        rows.retain(has);
+        rows
+    }
+
+    /// The rows of a declared table that may be found under `key` in a column: all that are, and perhaps some
+    /// that were or are deleted. A column is always asked by the same kind of keys.
+    pub fn candidates<T: Table>(&self, column: &'static str, keys: Keys, key: &Atom) -> Vec<Id<T>> {
+        let schema = T::SCHEMA;
+        let all = || {
+            let rows = self.unordered(schema);
+            rows.filter_map(|row| Some((row.uuid, row.get(schema, column)?)))
+                .collect()
+        };
+        let uuids = self
+            .indexes
+            .candidates(schema.name, column, (keys, key), all);
+        uuids.into_iter().map(Id::new).collect()
     }
 
     /// A row of a declared table.
@@ -143,6 +174,8 @@ impl<'a> Workspace<'a> {
         column: &'static str,
         datum: Datum,
     ) {
+        self.indexes
+            .written(schema.name, column, uuid, datum.atoms());
         if self.write(schema, uuid, column, |value| *value = datum) {
             let row = self.work_row(schema, uuid);
             row.writes.insert(column, Write::Whole);
@@ -203,6 +236,8 @@ impl<'a> Workspace<'a> {
         atom: Atom,
         is_added: bool,
     ) {
+        self.indexes
+            .written(schema.name, column, uuid, [&atom].into_iter());
         let element = atom.clone();
         let exists = self.write(schema, uuid, column, |value| {
             if let Datum::Set(atoms) = value {

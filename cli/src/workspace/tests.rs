@@ -33,7 +33,8 @@ fn what_is_written_is_seen_at_once_and_becomes_the_least_operations() {
     let name = |rows: &Workspace<'_>| rows.get(switch.id).map(|row: LogicalSwitch| row.name);
     rows.update(switch.id, "name", Datum::scalar("t"));
     assert_eq!(name(&rows).as_deref(), Some("t"));
-    assert_eq!(rows.named::<LogicalSwitch>("s").len(), 0);
+    assert_eq!(rows.ids_named::<LogicalSwitch>("s"), []);
+    assert_eq!(rows.ids_named::<LogicalSwitch>("t"), [switch.id]);
     rows.update(switch.id, "name", Datum::scalar("s"));
     assert_eq!(rows.operations(), []);
     let other = Uuid::new_v4();
@@ -51,6 +52,34 @@ fn what_is_written_is_seen_at_once_and_becomes_the_least_operations() {
         mutation(Mutator::Insert, other),
     ];
     assert_eq!(rows.operations(), expected);
+}
+
+#[test]
+fn rows_are_found_by_what_they_hold_now() {
+    let (database, switch, port) = database();
+    let mut rows = Workspace::new(&database);
+    let named = |rows: &Workspace<'_>, name| rows.ids_named::<LogicalSwitchPort>(name);
+    let owners = |rows: &Workspace<'_>, port| rows.referring::<LogicalSwitch>("ports", port);
+    assert_eq!(named(&rows, "p"), [port.id]);
+    assert_eq!(owners(&rows, port.id.uuid()), [switch.id]);
+    let new = LogicalSwitchPort {
+        id: Id::random(),
+        name: "q".into(),
+        ..LogicalSwitchPort::default()
+    };
+    rows.add(&new);
+    rows.add_element(switch.id, "ports", new.id.uuid());
+    assert_eq!(named(&rows, "q"), [new.id]);
+    assert_eq!(owners(&rows, new.id.uuid()), [switch.id]);
+    rows.remove_element(switch.id, "ports", port.id.uuid());
+    assert_eq!(owners(&rows, port.id.uuid()), []);
+    rows.remove(port.id);
+    assert_eq!(named(&rows, "p"), []);
+    rows.update(new.id, "name", Datum::scalar("p"));
+    assert_eq!(
+        (named(&rows, "p"), named(&rows, "q")),
+        (vec![new.id], vec![])
+    );
 }
 
 #[test]
