@@ -1,12 +1,13 @@
 //! `init`, `show` and `sync`.
 
-use model::nb::{LogicalRouter, LogicalRouterPort, LogicalSwitch, LogicalSwitchPort};
+use model::Id;
+use model::nb::{LogicalRouter, LogicalSwitch, LogicalSwitchPort};
 
 use super::nat_list;
 use crate::command::{Call, Command, Group};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::lookup::find;
+use crate::lookup::{Named, find};
 
 /// The family.
 pub(super) static GROUP: Group = Group {
@@ -72,15 +73,20 @@ fn show_switch(context: &mut Context<'_>, switch: &LogicalSwitch) {
         switch.id.uuid(),
         switch.name
     ));
-    let mut ports: Vec<LogicalSwitchPort> = switch
-        .ports
-        .iter()
-        .filter_map(|&port| context.rows.get(port))
-        .collect();
-    ports.sort_by(|a, b| a.name.cmp(&b.name));
-    for port in &ports {
+    for port in &by_name(context, &switch.ports) {
         show_switch_port(context, port);
     }
+}
+
+/// The rows, in the order of their names.
+fn by_name<'a, T: Named + 'a>(
+    context: &Context<'_>,
+    ids: impl IntoIterator<Item = &'a Id<T>>,
+) -> Vec<T> {
+    let rows = ids.into_iter().filter_map(|&id| context.rows.get(id));
+    let mut rows: Vec<T> = rows.collect();
+    rows.sort_by(|a, b| a.name().cmp(b.name()));
+    rows
 }
 
 fn show_switch_port(context: &mut Context<'_>, port: &LogicalSwitchPort) {
@@ -112,13 +118,7 @@ fn show_router(context: &mut Context<'_>, router: &LogicalRouter) {
         router.id.uuid(),
         router.name
     ));
-    let mut ports: Vec<LogicalRouterPort> = router
-        .ports
-        .iter()
-        .filter_map(|&port| context.rows.get(port))
-        .collect();
-    ports.sort_by(|a, b| a.name.cmp(&b.name));
-    for port in &ports {
+    for port in &by_name(context, &router.ports) {
         context.line(format!("    port {}", port.name));
         context.line(format!("        mac: \"{}\"", port.mac));
         if !port.networks.is_empty() {

@@ -1,12 +1,17 @@
 //! The gRPC servers, each with health checking and reflection.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::IntoResponse;
 use northbound_proto::northbound::northbound_server::NorthboundServer;
 use southbound_proto::southbound::southbound_server::SouthboundServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
@@ -24,26 +29,9 @@ pub(super) async fn serve_northbound<I: Insight>(
     insight: Arc<I>,
 ) -> Result<(), Fault> {
     let service = NorthboundService::new(parts.northbound, insight, parts.cancel.clone());
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter
-        .set_serving::<NorthboundServer<NorthboundService<I>>>()
-        .await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(northbound_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .add_service(health)
-        .add_service(reflection)
-        .add_service(NorthboundServer::new(service))
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            parts.cancel.cancelled_owned(),
-        )
-        .await?;
-    Ok(())
+    let service = NorthboundServer::new(service);
+    let schema = northbound_proto::FILE_DESCRIPTOR_SET;
+    serve(listener, service, schema, parts.cancel).await
 }
 
 /// Serves the nodes' sessions until it is cancelled.
@@ -52,12 +40,32 @@ pub(super) async fn serve_southbound(
     service: SouthboundService,
     cancel: CancellationToken,
 ) -> Result<(), Fault> {
+    let service = SouthboundServer::new(service);
+    let schema = southbound_proto::FILE_DESCRIPTOR_SET;
+    serve(listener, service, schema, cancel).await
+}
+
+/// Serves one service with what every server has besides. `schema` describes the service to who asks.
+async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    schema: &[u8],
+    cancel: CancellationToken,
+) -> Result<(), Fault>
+where
+    S: Service<http::Request<Body>, Error = Infallible>
+        + NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send,
+{
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter
-        .set_serving::<SouthboundServer<SouthboundService>>()
-        .await;
+    reporter.set_serving::<S>().await;
     let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(southbound_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(schema)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     Server::builder()
@@ -65,7 +73,7 @@ pub(super) async fn serve_southbound(
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(health)
         .add_service(reflection)
-        .add_service(SouthboundServer::new(service))
+        .add_service(service)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             cancel.cancelled_owned(),
