@@ -5,6 +5,13 @@
 //! connections kept ([`Conntrack::commit`]); where they are kept, and for how long, is not its affair. A zone's
 //! answer about a packet holds for later packets of the flow until [`Conntrack`]'s owner sees it change.
 
+mod choice;
+mod datagram;
+mod progress;
+mod sctp;
+mod settings;
+mod simple;
+mod tcp;
 mod tuple;
 mod zone;
 
@@ -16,6 +23,13 @@ use bitflags::bitflags;
 use packet::{Flow, Segment};
 use uuid::Uuid;
 
+pub use choice::{MAX_PROBES, choices};
+pub use datagram::Datagram;
+pub use progress::{Direction, Outcome, Progress};
+pub use sctp::Sctp;
+pub use settings::{Settings, Timeouts};
+pub use simple::{Kept, Simple};
+pub use tcp::Tcp;
 pub use tuple::{Tuple, translate};
 pub use zone::{Zone, ZoneKind};
 
@@ -122,6 +136,25 @@ pub struct MadeBy {
     pub route: Option<RouteKey>,
 }
 
+impl MadeBy {
+    /// Takes over what a later decision about the same connection says. A packet that meets a connection is not
+    /// balanced or translated anew, so that what it does not name still stands.
+    pub fn update(&mut self, later: &MadeBy) {
+        if !later.acls.is_empty() {
+            self.acls.clone_from(&later.acls);
+        }
+        if later.service.is_some() {
+            self.service.clone_from(&later.service);
+        }
+        if !later.nats.is_empty() {
+            self.nats.clone_from(&later.nats);
+        }
+        if later.route.is_some() {
+            self.route.clone_from(&later.route);
+        }
+    }
+}
+
 /// The connections of all zones.
 pub trait Conntrack {
     /// What the packet is in the zone. `segment` is what its transport header says of the connection's progress;
@@ -129,11 +162,13 @@ pub trait Conntrack {
     fn track(&mut self, zone: Zone, flow: &Flow, segment: &Segment) -> Tracked;
 
     /// Keeps the packet's connection, or notes something of the one that is kept. Gives what the connection's
-    /// translation makes of the packet, `None` if that changes nothing.
+    /// translation makes of the packet, `None` if that changes nothing. `segment` is as for [`Conntrack::track`]. A
+    /// packet that [`Conntrack::track`] or `commit` has translated in this zone still belongs to its connection.
     fn commit(
         &mut self,
         zone: Zone,
         flow: &Flow,
+        segment: &Segment,
         commit: Commit,
     ) -> Result<Option<Box<Flow>>, CommitError>;
 
@@ -176,6 +211,7 @@ impl Conntrack for Untracked {
         &mut self,
         _zone: Zone,
         flow: &Flow,
+        _segment: &Segment,
         commit: Commit,
     ) -> Result<Option<Box<Flow>>, CommitError> {
         let tuple = Tuple::of(flow);

@@ -260,11 +260,16 @@ impl<'t, R: Recorder> Walk<'t, R> {
 
     /// What the packet is to the connections of a zone (`ct_next`).
     pub(crate) fn track(&mut self, zone: Zone, packet: &Packet) -> Tracked {
-        let segment = match packet.origin {
+        let segment = self.segment(packet);
+        self.conntrack.track(zone, &packet.flow, segment)
+    }
+
+    /// What a packet says of its connection's progress.
+    fn segment(&self, packet: &Packet) -> &'t Segment {
+        match packet.origin {
             Origin::Received => self.segment,
             Origin::Answer(_) => &Segment::Unknown,
-        };
-        self.conntrack.track(zone, &packet.flow, segment)
+        }
     }
 
     /// Keeps the packet's connection in a zone, and changes the packet as its translation says (`ct_commit`).
@@ -275,7 +280,8 @@ impl<'t, R: Recorder> Walk<'t, R> {
         commit: Commit,
     ) -> Result<(), DropReason> {
         self.has_committed = true;
-        match self.conntrack.commit(zone, &packet.flow, commit) {
+        let segment = self.segment(packet);
+        match self.conntrack.commit(zone, &packet.flow, segment, commit) {
             Ok(translated) => {
                 if let Some(flow) = translated {
                     packet.flow = *flow;

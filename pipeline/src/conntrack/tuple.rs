@@ -49,6 +49,29 @@ impl Tuple {
         })
     }
 
+    /// The tuple of the packet that an ICMP error is about, as an answer to it would have; `None` for what is no
+    /// ICMP error.
+    pub fn of_related(flow: &Flow) -> Option<Tuple> {
+        let Network::Ip(ip) = &flow.network else {
+            return None;
+        };
+        let Transport::Icmp {
+            quoted: Some(quoted),
+            ..
+        } = &ip.transport
+        else {
+            return None;
+        };
+        let sent = Tuple {
+            src: quoted.src,
+            dst: quoted.dst,
+            protocol: quoted.protocol,
+            src_port: quoted.src_port,
+            dst_port: quoted.dst_port,
+        };
+        Some(sent.reversed())
+    }
+
     /// The tuple of the answer.
     pub fn reversed(self) -> Tuple {
         Tuple {

@@ -1,0 +1,7 @@
+//! Connection tracking at its boundary: packets and commits in, states and translations out.
+
+mod nat;
+mod related;
+mod support;
+mod tcp;
+mod transports;
