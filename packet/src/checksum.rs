@@ -50,6 +50,37 @@ static CRC32C_OF_BYTE: [u32; 256] = {
     table
 };
 
+/// By how much the sum over 16-bit words changes when bytes are exchanged for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delta(u64);
+
+impl Delta {
+    /// The change from `old` to `new`, which have equal, even lengths and begin at a word.
+    pub(crate) fn between(old: &[u8], new: &[u8]) -> Delta {
+        let word = |pair: &[u8]| u16::from_be_bytes([pair[0], pair[1]]);
+        let pairs = old.chunks_exact(2).zip(new.chunks_exact(2));
+        Delta(
+            pairs
+                .map(|(old, new)| u64::from(!word(old)) + u64::from(word(new)))
+                .sum(),
+        )
+    }
+
+    /// Both changes.
+    pub(crate) fn and(self, other: Delta) -> Delta {
+        Delta(self.0 + other.0)
+    }
+
+    /// The checksum field after the change (RFC 1624 equation 3).
+    pub(crate) fn applied_to(self, field: u16) -> u16 {
+        let mut sum = u64::from(!field) + self.0;
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        !(sum as u16)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

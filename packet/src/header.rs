@@ -220,4 +220,15 @@ pub mod icmp_type {
     pub const NEIGHBOR_ADVERTISEMENT: u8 = 136;
     /// Redirect of neighbour discovery.
     pub const V6_REDIRECT: u8 = 137;
+
+    /// True if a message of this type tells of an error in the packet that it quotes, or redirects it.
+    pub const fn quotes(is_ipv6: bool, kind: u8) -> bool {
+        match is_ipv6 {
+            false => matches!(
+                kind,
+                UNREACHABLE | SOURCE_QUENCH | REDIRECT | TIME_EXCEEDED | PARAMETER_PROBLEM
+            ),
+            true => kind < V6_FIRST_INFORMATIONAL,
+        }
+    }
 }

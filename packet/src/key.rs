@@ -2,7 +2,7 @@
 //!
 //! Two packets with one key get one verdict. What varies within a flow is left out and judged when a
 //! cached verdict is met: TTL, length and TCP flags. Packets whose verdict depends on more than the key
-//! can hold have none: ARP and neighbour discovery.
+//! can hold have none: ARP, neighbour discovery and ICMP errors.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -56,7 +56,7 @@ mod bit {
 impl FlowKey {
     /// The key of a packet that enters at `ingress`, the caller's number for the port or tunnel.
     ///
-    /// `None` for ARP, RARP and neighbour discovery: verdicts on them are never cached.
+    /// `None` for ARP, RARP, neighbour discovery and ICMP errors: verdicts on them are never cached.
     pub fn of(ingress: u64, flow: &Flow) -> Option<FlowKey> {
         let mut key = FlowKey {
             ingress: ingress as u32,
@@ -116,6 +116,9 @@ impl FlowKey {
             | Transport::Udp { src, dst }
             | Transport::Sctp { src, dst } => (src, dst),
             Transport::Icmp { kind, .. } if ip.src.is_ipv6() && is_discovery(kind) => {
+                return false;
+            }
+            Transport::Icmp { kind, .. } if icmp_type::quotes(ip.src.is_ipv6(), kind) => {
                 return false;
             }
             Transport::Icmp {

@@ -7,6 +7,8 @@
 mod network;
 mod transport;
 
+pub(crate) use network::locate;
+
 use std::net::Ipv4Addr;
 
 use zerocopy::FromBytes;

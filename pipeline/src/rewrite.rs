@@ -1,7 +1,9 @@
 //! The difference between two flows, and how to make it true in the bytes.
 
-use packet::flow::{Network, VlanTag};
-use packet::rewrite::{decrement_ttl, pop_vlan, push_vlan, set_eth_dst, set_eth_src};
+use packet::flow::{Ip, Network, Transport, VlanTag};
+use packet::rewrite::{
+    Translation, decrement_ttl, pop_vlan, push_vlan, set_eth_dst, set_eth_src, translate,
+};
 use packet::{Flow, Layout, Mac, VLAN_TAG_LENGTH};
 
 /// What to change in a packet. It says nothing about the packet's other fields, so that one rewrite serves
@@ -16,6 +18,8 @@ pub struct Rewrite {
     pub vlan: Option<Option<VlanTag>>,
     /// By how much the TTL or hop limit falls.
     pub ttl_decrement: u8,
+    /// The new addresses and ports.
+    pub translation: Translation,
 }
 
 /// A tag must be added and the buffer has no room for it before the frame.
@@ -31,6 +35,10 @@ impl Rewrite {
             eth_dst: changed(before.eth_dst, after.eth_dst),
             vlan: changed(before.vlan, after.vlan),
             ttl_decrement: ttl(before).saturating_sub(ttl(after)),
+            translation: match (&before.network, &after.network) {
+                (Network::Ip(before), Network::Ip(after)) => translation(before, after),
+                _ => Translation::default(),
+            },
         }
     }
 
@@ -61,6 +69,9 @@ impl Rewrite {
         if self.ttl_decrement > 0 {
             decrement_ttl(frame, *layout, self.ttl_decrement);
         }
+        if self.translation != Translation::default() {
+            translate(frame, *layout, &self.translation);
+        }
         match self.vlan {
             None => Ok(start),
             Some(tag) => retag(buffer, start, tag),
@@ -70,6 +81,48 @@ impl Rewrite {
 
 fn changed<T: PartialEq>(before: T, after: T) -> Option<T> {
     (before != after).then_some(after)
+}
+
+/// A packet stays of its protocol and of its ICMP type.
+fn translation(before: &Ip, after: &Ip) -> Translation {
+    let mut translation = Translation {
+        ip_src: changed(before.src, after.src),
+        ip_dst: changed(before.dst, after.dst),
+        ..Translation::default()
+    };
+    if let (Some(before), Some(after)) = (ports(&before.transport), ports(&after.transport)) {
+        translation.port_src = changed(before.0, after.0);
+        translation.port_dst = changed(before.1, after.1);
+    }
+    if let (
+        Transport::Icmp {
+            identifier: from,
+            quoted: before,
+            ..
+        },
+        Transport::Icmp {
+            identifier: to,
+            quoted: after,
+            ..
+        },
+    ) = (&before.transport, &after.transport)
+    {
+        translation.identifier = changed(*from, *to);
+        translation.quoted = changed(before, after)
+            .cloned()
+            .flatten()
+            .map(|quoted| *quoted);
+    }
+    translation
+}
+
+fn ports(transport: &Transport) -> Option<(u16, u16)> {
+    match *transport {
+        Transport::Tcp { src, dst, .. }
+        | Transport::Udp { src, dst }
+        | Transport::Sctp { src, dst } => Some((src, dst)),
+        Transport::Icmp { .. } | Transport::Other => None,
+    }
 }
 
 fn ttl(flow: &Flow) -> u8 {

@@ -109,13 +109,8 @@ fn is_icmp_error(ip: &Ip) -> bool {
     let Transport::Icmp { kind, .. } = ip.transport else {
         return false;
     };
-    match ip.src {
-        IpAddr::V4(_) => matches!(
-            kind,
-            UNREACHABLE | SOURCE_QUENCH | REDIRECT | TIME_EXCEEDED | PARAMETER_PROBLEM
-        ),
-        IpAddr::V6(_) => kind < V6_FIRST_INFORMATIONAL || kind == V6_REDIRECT,
-    }
+    let is_ipv6 = ip.src.is_ipv6();
+    quotes(is_ipv6, kind) || (is_ipv6 && kind == V6_REDIRECT)
 }
 
 /// The error that tells the sender of a packet what was wrong, with as much of the packet as may be quoted.

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use zerocopy::FromBytes;
 
-use super::transport::parse_transport;
+use super::transport::{parse_transport, quoted_ports};
 use super::{MAX_EXTENSION_HEADERS, ParseError, Parsed};
-use crate::flow::{Fragment, Ip, Network, Transport};
+use crate::flow::{Fragment, Ip, Network, Quoted, Transport};
 use crate::header::{
     Extension, FragmentExtension, IPV4_LENGTH, IPV6_LENGTH, Ipv4, Ipv6, ipv4_fragment,
     ipv6_fragment,
@@ -81,6 +81,87 @@ pub(super) fn parse_ipv6(bytes: &[u8]) -> Result<Parsed, ParseError> {
         network: Network::Ip(ip),
         length,
         transport,
+    })
+}
+
+/// Where the layer above IP stands in a packet that may be cut short.
+pub(crate) struct Located {
+    pub(crate) protocol: u8,
+    /// The transport header, from the start of the packet; `None` in a later fragment.
+    pub(crate) transport: Option<usize>,
+    /// True if all bytes of the whole, unfragmented datagram are there.
+    pub(crate) is_complete: bool,
+    /// Bytes of the packet that are there, padding excluded.
+    pub(crate) length: usize,
+}
+
+/// Finds the transport header of an IP packet of which the end may be missing.
+pub(crate) fn locate(bytes: &[u8]) -> Option<Located> {
+    match bytes.first()? >> 4 {
+        4 => locate_ipv4(bytes),
+        6 => locate_ipv6(bytes),
+        _ => None,
+    }
+}
+
+fn locate_ipv4(bytes: &[u8]) -> Option<Located> {
+    let (header, _) = Ipv4::ref_from_prefix(bytes).ok()?;
+    let header_length = header.header_length();
+    let claimed = usize::from(header.total_length.get());
+    let length = bytes.len().min(claimed);
+    if header_length < IPV4_LENGTH || length < header_length {
+        return None;
+    }
+    let bits = header.fragment.get();
+    let is_later = bits & ipv4_fragment::OFFSET != 0;
+    let is_fragment = is_later || bits & ipv4_fragment::MORE != 0;
+    Some(Located {
+        protocol: header.protocol,
+        transport: (!is_later).then_some(header_length),
+        is_complete: length == claimed && !is_fragment,
+        length,
+    })
+}
+
+fn locate_ipv6(bytes: &[u8]) -> Option<Located> {
+    let (header, rest) = Ipv6::ref_from_prefix(bytes).ok()?;
+    let claimed = usize::from(header.payload_length.get());
+    let payload = &rest[..rest.len().min(claimed)];
+    let chain = walk_extensions(header.next_header, payload).ok()?;
+    let length = IPV6_LENGTH + payload.len();
+    let is_later = chain.fragment == Fragment::Later;
+    Some(Located {
+        protocol: chain.protocol,
+        transport: (!is_later).then_some(length - chain.payload.len()),
+        is_complete: payload.len() == claimed && chain.fragment == Fragment::Whole,
+        length,
+    })
+}
+
+/// The packet that an ICMP error quotes; `None` if what is there does not say whose it was.
+pub(super) fn parse_quoted(bytes: &[u8]) -> Option<Quoted> {
+    let located = locate(bytes)?;
+    let transport = bytes.get(located.transport?..located.length)?;
+    let is_ipv6 = bytes[0] >> 4 == 6;
+    let (src_port, dst_port) = quoted_ports(is_ipv6, located.protocol, transport)?;
+    let (src, dst) = match is_ipv6 {
+        false => {
+            let (header, _) = Ipv4::ref_from_prefix(bytes).ok()?;
+            let [src, dst] = [header.src, header.dst].map(Ipv4Addr::from_octets);
+            (src.into(), dst.into())
+        }
+        true => {
+            let (header, _) = Ipv6::ref_from_prefix(bytes).ok()?;
+            let [src, dst] = [header.src, header.dst].map(Ipv6Addr::from_octets);
+            (src.into(), dst.into())
+        }
+    };
+    Some(Quoted {
+        src,
+        dst,
+        protocol: located.protocol,
+        src_port,
+        dst_port,
     })
 }
 

@@ -4,8 +4,9 @@ use std::net::Ipv6Addr;
 
 use zerocopy::FromBytes;
 
+use super::network::parse_quoted;
 use crate::Mac;
-use crate::flow::{Discovery, Transport, ip_protocol};
+use crate::flow::{Discovery, Quoted, Transport, ip_protocol};
 use crate::header::{Icmp, LinkLayerOption, NeighborMessage, Sctp, Tcp, Udp, icmp_type};
 
 /// Reads the transport header of a whole packet or a first fragment.
@@ -54,7 +55,7 @@ fn parse_icmp(payload: &[u8]) -> Option<Transport> {
         code: icmp.code,
         identifier: if is_echo { identifier(rest)? } else { 0 },
         discovery: None,
-        quoted: None,
+        quoted: quoted(false, icmp.kind, rest),
     })
 }
 
@@ -78,8 +79,41 @@ fn parse_icmpv6(payload: &[u8]) -> Option<Transport> {
         discovery: is_neighbor
             .then(|| parse_discovery(icmp.kind, rest))
             .flatten(),
-        quoted: None,
+        quoted: quoted(true, icmp.kind, rest),
     })
+}
+
+/// The packet that stands after the second word of an ICMP error of the same family.
+fn quoted(is_ipv6: bool, kind: u8, rest: &[u8]) -> Option<Box<Quoted>> {
+    if !icmp_type::quotes(is_ipv6, kind) {
+        return None;
+    }
+    let quoted = parse_quoted(rest.get(4..)?)?;
+    (quoted.src.is_ipv6() == is_ipv6).then(|| Box::new(quoted))
+}
+
+/// The ports of a quoted packet, as [`Quoted`] has them; `None` if they are not there, or if a packet of this kind
+/// belongs to no connection.
+pub(super) fn quoted_ports(is_ipv6: bool, protocol: u8, bytes: &[u8]) -> Option<(u16, u16)> {
+    let word = |at: usize| {
+        let bytes = bytes.get(at..at + 2)?;
+        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
+    };
+    let echo = |request: u8, reply: u8| {
+        let (kind, identifier) = (*bytes.first()?, word(4)?);
+        let server = u16::from_be_bytes([request, 0]);
+        match kind {
+            kind if kind == request => Some((identifier, server)),
+            kind if kind == reply => Some((server, identifier)),
+            _ => None,
+        }
+    };
+    match (protocol, is_ipv6) {
+        (ip_protocol::TCP | ip_protocol::UDP | ip_protocol::SCTP, _) => Some((word(0)?, word(2)?)),
+        (ip_protocol::ICMP, false) => echo(icmp_type::ECHO_REQUEST, icmp_type::ECHO_REPLY),
+        (ip_protocol::ICMPV6, true) => echo(icmp_type::V6_ECHO_REQUEST, icmp_type::V6_ECHO_REPLY),
+        _ => Some((0, 0)),
+    }
 }
 
 fn identifier(rest: &[u8]) -> Option<u16> {

@@ -9,6 +9,7 @@ use packet::flow::{
 use packet::{Flow, IPV4_LENGTH, IPV6_LENGTH, Mac, icmp_type, solicited_node};
 
 use super::AnswerKind;
+use crate::conntrack::Tuple;
 use crate::view;
 
 /// Bytes of an ARP packet for IPv4 over Ethernet.
@@ -228,6 +229,9 @@ fn icmp_error(about: &Flow, source: ErrorSource, error: IcmpError) -> Option<Flo
     );
     if let Network::Ip(ip) = &mut flow.network {
         ip.ttl = error.ttl();
+        if let Transport::Icmp { quoted, .. } = &mut ip.transport {
+            *quoted = Tuple::of(about).map(|tuple| Box::new(tuple.quoted()));
+        }
     }
     Some(flow)
 }

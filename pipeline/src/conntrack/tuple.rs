@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use packet::Flow;
-use packet::flow::{Fragment, Ip, Network, Transport, ip_protocol};
+use packet::flow::{Fragment, Ip, Network, Quoted, Transport, ip_protocol};
 use packet::icmp_type;
 
 use super::NatRequest;
@@ -70,6 +70,17 @@ impl Tuple {
             dst_port: quoted.dst_port,
         };
         Some(sent.reversed())
+    }
+
+    /// A packet of this tuple, as an ICMP error quotes it.
+    pub fn quoted(self) -> Quoted {
+        Quoted {
+            src: self.src,
+            dst: self.dst,
+            protocol: self.protocol,
+            src_port: self.src_port,
+            dst_port: self.dst_port,
+        }
     }
 
     /// The tuple of the answer.
@@ -161,9 +172,7 @@ pub fn translate(flow: &Flow, from: &Tuple, to: &Tuple) -> Option<Box<Flow>> {
         ..
     } = &mut ip.transport
     {
-        let inner = to.reversed();
-        (quoted.src, quoted.dst) = (inner.src, inner.dst);
-        (quoted.src_port, quoted.dst_port) = (inner.src_port, inner.dst_port);
+        **quoted = to.reversed().quoted();
         // The error may come from a router on the way, whose own address stays.
         if ip.src == from.src {
             ip.src = to.src;
