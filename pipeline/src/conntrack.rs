@@ -157,13 +157,17 @@ impl MadeBy {
 
 /// The connections of all zones.
 pub trait Conntrack {
+    /// The walk of another packet begins.
+    fn begin(&mut self) {}
+
     /// What the packet is in the zone. `segment` is what its transport header says of the connection's progress;
     /// [`Segment::Unknown`] for a packet that the network itself made.
     fn track(&mut self, zone: Zone, flow: &Flow, segment: &Segment) -> Tracked;
 
     /// Keeps the packet's connection, or notes something of the one that is kept. Gives what the connection's
-    /// translation makes of the packet, `None` if that changes nothing. `segment` is as for [`Conntrack::track`]. A
-    /// packet that [`Conntrack::track`] or `commit` has translated in this zone still belongs to its connection.
+    /// translation makes of the packet, `None` if that changes nothing. A packet that was not asked about in this zone
+    /// is tracked by the way, and `segment` is as for [`Conntrack::track`]. One that `track` or `commit` has translated
+    /// in this zone still belongs to its connection until its walk is over.
     fn commit(
         &mut self,
         zone: Zone,

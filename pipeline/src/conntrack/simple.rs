@@ -12,9 +12,6 @@ use super::{
 };
 use crate::object::VipKey;
 
-/// Translated packets that are remembered within their walk.
-const RECENT: usize = 64;
-
 /// All connections, in maps.
 #[derive(Clone, Debug, Default)]
 pub struct Simple {
@@ -24,7 +21,7 @@ pub struct Simple {
     connections: BTreeMap<u64, Kept>,
     /// Connections by the tuples of their packets as they come in.
     index: HashMap<(Zone, Tuple), (u64, Direction)>,
-    /// Connections of packets that were translated of late, by what they became.
+    /// The connections that this walk's packet was found to belong to, by what it became.
     recent: Vec<(Zone, Tuple, u64)>,
     /// Connections that were committed since the last attribution.
     committed: Vec<u64>,
@@ -131,9 +128,6 @@ impl Simple {
         let Some(id) = id else {
             return;
         };
-        if self.recent.len() >= RECENT {
-            self.recent.remove(0);
-        }
         self.recent.push((zone, became, id));
     }
 
@@ -183,7 +177,7 @@ impl Simple {
         Some(tracked)
     }
 
-    fn begin(
+    fn begin_connection(
         &mut self,
         zone: Zone,
         tuple: Tuple,
@@ -236,11 +230,18 @@ impl Simple {
             kept.mark = commit.mark;
             kept.label = commit.label;
         }
-        self.committed.push(id);
+        if !self.committed.contains(&id) {
+            self.committed.push(id);
+        }
     }
 }
 
 impl Conntrack for Simple {
+    fn begin(&mut self) {
+        self.recent.clear();
+        self.committed.clear();
+    }
+
     fn track(&mut self, zone: Zone, flow: &Flow, segment: &Segment) -> Tracked {
         if let Some(tuple) = Tuple::of_related(flow) {
             return self.track_related(zone, flow, tuple);
@@ -277,15 +278,19 @@ impl Conntrack for Simple {
             self.note(id, &commit);
             return Ok(None);
         }
-        let (id, direction) = match self.find(zone, tuple) {
-            Some(found) => found,
-            None => match self.begin(zone, tuple, segment, &commit)? {
-                Some(id) => (id, Direction::Forward),
-                None => return Ok(None),
-            },
+        let known = self.find(zone, tuple);
+        let tracked = known.and_then(|known| self.track_known(known, flow, segment));
+        if let (Some((id, _)), Some(tracked)) = (known, tracked) {
+            if !tracked.state.contains(State::INVALID) {
+                self.note(id, &commit);
+            }
+            return Ok(tracked.translated);
+        }
+        let Some(id) = self.begin_connection(zone, tuple, segment, &commit)? else {
+            return Ok(None);
         };
         self.note(id, &commit);
-        let became = self.connections[&id].translated(direction);
+        let became = self.connections[&id].translated(Direction::Forward);
         self.remember(zone, became, Some(id));
         Ok(translate(flow, &tuple, &became))
     }

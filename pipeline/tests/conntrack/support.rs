@@ -87,13 +87,16 @@ impl Table {
         Table(Simple::new(Settings::default()))
     }
 
+    /// Each packet has a walk of its own.
     pub(crate) fn track(&mut self, flow: &Flow) -> Tracked {
+        self.0.begin();
         self.0.track(zone(), flow, &Segment::Unknown)
     }
 
     /// The state of a packet, without the bit that all have.
     pub(crate) fn state(&mut self, flow: &Flow, segment: impl Into<Option<TcpSegment>>) -> State {
         let segment = segment.into().map_or(Segment::Unknown, Segment::Tcp);
+        self.0.begin();
         self.0.track(zone(), flow, &segment).state - State::TRACKED
     }
 
