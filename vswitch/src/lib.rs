@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod state;
 pub mod stats;
 pub mod sys;
+mod table;
 mod vswitch;
 pub mod worker;
 

@@ -8,17 +8,17 @@
 )]
 
 #[path = "."]
-mod connection {
-    #[path = "../src/connection/actions.rs"]
-    pub(crate) mod actions;
-    #[path = "../src/connection/quiescence.rs"]
+mod table {
+    #[path = "../src/table/arena.rs"]
+    pub(crate) mod arena;
+    #[path = "../src/table/buckets.rs"]
+    pub(crate) mod buckets;
+    #[path = "../src/table/interner.rs"]
+    pub(crate) mod interner;
+    #[path = "../src/table/quiescence.rs"]
     pub(crate) mod quiescence;
-    #[path = "../src/connection/table.rs"]
-    pub(crate) mod table;
-    #[path = "../src/connection/turn.rs"]
-    pub(crate) mod turn;
-
-    pub(crate) const IDLE_EVICTION_MS: u64 = 5_000;
+    #[path = "../src/table/waiting.rs"]
+    pub(crate) mod waiting;
 
     pub(crate) mod sync {
         pub(crate) use loom::sync::Mutex;
@@ -26,6 +26,16 @@ mod connection {
         /// The checker replays runs, so that a hash must be the same in each.
         pub(crate) type HasherSeed = foldhash::quality::FixedState;
     }
+}
+
+#[path = "."]
+mod connection {
+    #[path = "../src/connection/table.rs"]
+    pub(crate) mod table;
+    #[path = "../src/connection/turn.rs"]
+    pub(crate) mod turn;
+
+    pub(crate) const IDLE_EVICTION_MS: u64 = 5_000;
 }
 
 use std::hash::{Hash, Hasher};

@@ -10,17 +10,12 @@
 //!
 //! # What
 //!
-//! - **Buckets** ([`table`]): a cache line of eight slots, each one word of tag (32 bits of the hash) and entry
-//!   number. A key has two buckets. Entries never move, so a slot changes only between empty and one
-//!   entry, by one compare-and-swap.
-//! - **Entries**: a fixed arena of 128 bytes each. The key, the action and what it was made of are written
-//!   before the entry is published in a slot and never again; what changes (last use, counters, the snapshot it
-//!   was last found valid for) are single words of which each value is true by itself.
-//! - **Actions** ([`actions`]): the verdicts, interned: flows that are treated alike share one. An entry holds
-//!   one reference.
-//! - **Turns** ([`turn`], [`quiescence`]): a worker looks at entries only within a turn (a batch). An entry taken out of
-//!   its slot waits until every turn that might have seen it is over; then its action is released
-//!   and the entry is free again.
+//! Buckets, entries and turns are those of [`crate::table`].
+//!
+//! - **Entries**: 128 bytes each. The key, the action and what it was made of are written before the entry is
+//!   published in a slot and never again; what changes (last use, counters, the snapshot it was last found valid for)
+//!   are single words of which each value is true by itself.
+//! - **Actions**: the verdicts, interned: flows that are treated alike share one. An entry holds one reference.
 //!
 //! # Invariants
 //!
@@ -38,13 +33,9 @@
 //! A hit reads one or two cache lines of slots and two of the entry, and writes one. 139 bytes for each entry
 //! of capacity, measured in a test. Only a miss takes a lock (to intern the action), for a few instructions.
 
-mod actions;
-mod quiescence;
-mod sync;
 mod table;
 mod turn;
 
-pub use actions::ActionId;
 pub use table::{ConnectionTable, Key, TableCounts};
 pub use turn::{Connection, Fresh, Member, NotRemembered, Turn};
 

@@ -1,15 +1,14 @@
 //! Turns: the times in which a worker reads and changes the table. The essay is in [`super`].
 
-use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::actions::ActionId;
-use super::sync::{AtomicU64, Ordering, fence};
-use super::table::{ConnectionTable, Entry, Key, Place, entry_with_tag, word};
+use super::table::{ConnectionTable, Entry, Key};
+use crate::table::buckets::Place;
+use crate::table::interner::Id;
+use crate::table::sync::{Ordering, fence};
+use crate::table::waiting::Waiting;
 
-/// The most entries that one member may have waiting for other turns to end.
-const WAITING: usize = 1024;
 /// Entries looked at to make room for a new flow.
 const EVICTION_WORK: u32 = 16;
 
@@ -45,8 +44,7 @@ pub enum NotRemembered {
 pub struct Member<A> {
     table: Arc<ConnectionTable<A>>,
     reader: usize,
-    /// Unlinked entries with the epoch they wait for, oldest first.
-    waiting: VecDeque<(u64, u32)>,
+    waiting: Waiting,
 }
 
 /// A time in which what is found stays as it is. Keep it short: a batch.
@@ -67,7 +65,7 @@ impl<A> Member<A> {
         Member {
             table,
             reader,
-            waiting: VecDeque::with_capacity(WAITING),
+            waiting: Waiting::new(),
         }
     }
 }
@@ -91,17 +89,9 @@ impl<A: Hash + Eq> Member<A> {
     }
 
     fn reclaim(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let visible = self.table.quiescence.first_visible();
-        while let Some(&(epoch, index)) = self.waiting.front() {
-            if epoch >= visible {
-                return;
-            }
-            self.waiting.pop_front();
-            self.table.free_entry(index);
-        }
+        let table = &self.table;
+        self.waiting
+            .reclaim(&table.quiescence, |index| table.free_entry(index));
     }
 }
 
@@ -112,7 +102,7 @@ impl<A: Hash + Eq> Turn<'_, A> {
 
     /// Flows that the table can remember.
     pub fn capacity(&self) -> u32 {
-        self.table().entries.len() as u32
+        self.table().entries.capacity()
     }
 
     /// The remembered flow with this key.
@@ -120,12 +110,12 @@ impl<A: Hash + Eq> Turn<'_, A> {
     pub fn find(&self, key: &Key) -> Option<Connection<'_, A>> {
         let table = self.table();
         let place = table.place(key);
-        for slot in table.slots(place) {
+        for slot in table.buckets.slots(place) {
             let word = slot.load(Ordering::Acquire);
-            if let Some(index) = entry_with_tag(word, place.tag) {
-                let entry = &table.entries[index as usize];
+            if let Some(index) = place.entry(word) {
+                let entry = table.entries.get(index);
                 if entry.has_key(key) {
-                    let id = ActionId(entry.action.load(Ordering::Relaxed));
+                    let id = Id(entry.action.load(Ordering::Relaxed));
                     // SAFETY: the entry was found in a slot within this turn, so it is not freed before the
                     // turn ends, and until then it holds its reference to the action. The returned
                     // borrow is bound to `&self`, that is to the turn.
@@ -148,11 +138,9 @@ impl<A: Hash + Eq> Turn<'_, A> {
         let table = self.table();
         let place = table.place(key);
         table.live.fetch_add(1, Ordering::Relaxed);
-        if !table.publish(place, word(place.tag, index)) {
+        if !table.buckets.publish(place, index) {
             table.live.fetch_sub(1, Ordering::Relaxed);
-            table.entries[index as usize]
-                .is_live
-                .store(0, Ordering::Relaxed);
+            table.entries.get(index).is_live.store(0, Ordering::Relaxed);
             table.free_entry(index);
             return Err(NotRemembered::BucketFull);
         }
@@ -177,10 +165,10 @@ impl<A: Hash + Eq> Turn<'_, A> {
         (now_ms, idle_ms): (u64, u64),
         is_doomed: impl Fn(&Key) -> bool,
     ) -> Result<u32, NotRemembered> {
-        let capacity = self.table().entries.len() as u32;
+        let capacity = self.table().entries.capacity();
         let mut index = from % capacity;
         for _ in 0..work.min(capacity) {
-            let entry = &self.table().entries[index as usize];
+            let entry = self.table().entries.get(index);
             let last_seen_ms = entry.last_seen_ms.load(Ordering::Relaxed);
             let is_idle = now_ms.saturating_sub(last_seen_ms) >= idle_ms;
             if entry.is_live() && (is_idle || is_doomed(&entry.key())) {
@@ -193,7 +181,7 @@ impl<A: Hash + Eq> Turn<'_, A> {
 
     /// An entry that is written and not yet published.
     fn prepare(&mut self, key: &Key, fresh: Fresh<A>, now_ms: u64) -> Result<u32, NotRemembered> {
-        let Some(index) = self.table().pop_free() else {
+        let Some(index) = self.table().entries.pop_free() else {
             let from = self
                 .table()
                 .hand
@@ -208,10 +196,10 @@ impl<A: Hash + Eq> Turn<'_, A> {
         };
         let table = self.table();
         let Some(action) = table.actions.intern(fresh.action) else {
-            table.push_free(index);
+            table.entries.push_free(index);
             return Err(NotRemembered::ActionsFull);
         };
-        let entry = &table.entries[index as usize];
+        let entry = table.entries.get(index);
         for (word, value) in entry.key.iter().zip(key) {
             word.store(*value, Ordering::Relaxed);
         }
@@ -235,55 +223,31 @@ impl<A: Hash + Eq> Turn<'_, A> {
         fence(Ordering::SeqCst);
         let table = self.member.table.clone();
         let mut is_first = true;
-        for slot in table.slots(place) {
-            let word = slot.load(Ordering::Acquire);
-            let Some(index) = entry_with_tag(word, place.tag) else {
+        for slot in table.buckets.slots(place) {
+            let Some(index) = place.entry(slot.load(Ordering::Acquire)) else {
                 continue;
             };
-            if !table.entries[index as usize].has_key(key) {
+            if !table.entries.get(index).has_key(key) {
                 continue;
             }
             if !std::mem::take(&mut is_first) {
                 // A full waiting list leaves a twin, which is never found and expires.
-                let _ = self.unlink_from(slot, word, index);
+                let _ = self.unlink(index);
             }
         }
     }
 
     /// Takes an entry out of its slot, if it stands in one.
     fn unlink(&mut self, index: u32) -> Result<(), NotRemembered> {
-        let table = self.member.table.clone();
-        let place = table.place(&table.entries[index as usize].key());
-        let word = word(place.tag, index);
-        match table
-            .slots(place)
-            .find(|slot| slot.load(Ordering::Relaxed) == word)
-        {
-            Some(slot) => self.unlink_from(slot, word, index),
-            None => Ok(()),
-        }
-    }
-
-    fn unlink_from(
-        &mut self,
-        slot: &AtomicU64,
-        word: u64,
-        index: u32,
-    ) -> Result<(), NotRemembered> {
-        if self.member.waiting.len() >= WAITING {
+        let Member { table, waiting, .. } = &mut *self.member;
+        if waiting.is_full() {
             return Err(NotRemembered::Waiting);
         }
-        if slot
-            .compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-        {
-            let table = &self.member.table;
-            table.entries[index as usize]
-                .is_live
-                .store(0, Ordering::Relaxed);
+        let entry = table.entries.get(index);
+        if table.buckets.withdraw(table.place(&entry.key()), index) {
+            entry.is_live.store(0, Ordering::Relaxed);
             table.live.fetch_sub(1, Ordering::Relaxed);
-            let epoch = table.quiescence.retire();
-            self.member.waiting.push_back((epoch, index));
+            waiting.push(&table.quiescence, index);
         }
         Ok(())
     }

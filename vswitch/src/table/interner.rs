@@ -1,10 +1,10 @@
-//! Interned actions: equal ones are kept once and counted.
+//! Interned values: equal ones are kept once and counted.
 //!
 //! Reading is one load. Interning and releasing take a lock; both belong to the way of a flow's first and
 //! last packet.
 #![expect(
     unsafe_code,
-    reason = "a reader borrows an action for its turn, which no lock or count guards"
+    reason = "a reader borrows a value for its turn, which no lock or count guards"
 )]
 
 use std::hash::{BuildHasher, Hash};
@@ -14,13 +14,13 @@ use hashbrown::HashTable;
 
 use super::sync::{AtomicPtr, HasherSeed, Mutex, Ordering};
 
-/// Names an interned action.
+/// Names an interned value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ActionId(pub(super) u32);
+pub(crate) struct Id(pub(crate) u32);
 
-/// All interned actions, at most as many as there are places.
-pub(super) struct Actions<A> {
-    places: Box<[AtomicPtr<A>]>,
+/// All interned values, at most as many as there are places.
+pub(crate) struct Interner<T> {
+    places: Box<[AtomicPtr<T>]>,
     index: Mutex<Index>,
     hasher: HasherSeed,
 }
@@ -32,9 +32,9 @@ struct Index {
     free: Vec<u32>,
 }
 
-impl<A: Hash + Eq> Actions<A> {
-    pub(super) fn new(capacity: u32) -> Actions<A> {
-        Actions {
+impl<T: Hash + Eq> Interner<T> {
+    pub(crate) fn new(capacity: u32) -> Interner<T> {
+        Interner {
             places: (0..capacity)
                 .map(|_| AtomicPtr::new(ptr::null_mut()))
                 .collect(),
@@ -47,16 +47,16 @@ impl<A: Hash + Eq> Actions<A> {
         }
     }
 
-    /// One more reference to the action that equals `action`; `None` when every place is taken.
-    pub(super) fn intern(&self, action: A) -> Option<ActionId> {
-        let hash = self.hasher.hash_one(&action);
+    /// One more reference to the value that equals `value`; `None` when every place is taken.
+    pub(crate) fn intern(&self, value: T) -> Option<Id> {
+        let hash = self.hasher.hash_one(&value);
         let mut index = self.lock();
         let found = index
             .by_value
-            .find(hash, |place| self.under_lock(*place) == Some(&action));
+            .find(hash, |place| self.under_lock(*place) == Some(&value));
         if let Some(&place) = found {
             index.references[place as usize] += 1;
-            return Some(ActionId(place));
+            return Some(Id(place));
         }
         let place = match index.free.pop() {
             Some(place) => place,
@@ -67,27 +67,27 @@ impl<A: Hash + Eq> Actions<A> {
             None => return None,
         };
         index.references[place as usize] = 1;
-        let pointer = Box::into_raw(Box::new(action));
+        let pointer = Box::into_raw(Box::new(value));
         self.places[place as usize].store(pointer, Ordering::Release);
         index.by_value.insert_unique(hash, place, |place| {
             self.under_lock(*place)
-                .map_or(0, |action| self.hasher.hash_one(action))
+                .map_or(0, |value| self.hasher.hash_one(value))
         });
-        Some(ActionId(place))
+        Some(Id(place))
     }
 
-    /// One reference less. The caller held it, and no turn is left that might read the action through it.
-    pub(super) fn release(&self, id: ActionId) {
+    /// One reference less. The caller held it, and no turn is left that might read the value through it.
+    pub(crate) fn release(&self, id: Id) {
         let mut index = self.lock();
         let references = &mut index.references[id.0 as usize];
         *references -= 1;
         if *references > 0 {
             return;
         }
-        let Some(action) = self.under_lock(id.0) else {
+        let Some(value) = self.under_lock(id.0) else {
             return;
         };
-        let hash = self.hasher.hash_one(action);
+        let hash = self.hasher.hash_one(value);
         if let Ok(entry) = index.by_value.find_entry(hash, |place| *place == id.0) {
             entry.remove();
         }
@@ -99,38 +99,47 @@ impl<A: Hash + Eq> Actions<A> {
         drop(unsafe { Box::from_raw(pointer) });
     }
 
-    /// The action; `None` for a place that is empty.
+    /// The value; `None` for a place that is empty.
     ///
     /// # Safety
     /// For as long as the reference is used the caller must be in a turn in which it found an entry that
     /// holds `id`, or hold a reference itself.
-    pub(super) unsafe fn get(&self, id: ActionId) -> Option<&A> {
+    pub(crate) unsafe fn get(&self, id: Id) -> Option<&T> {
         let pointer = self.places.get(id.0 as usize)?.load(Ordering::Acquire);
         // SAFETY: a pointer in a place is null or from `Box::into_raw`. It is freed by the release of the last
         // reference only, which the caller's promise excludes until it is done.
         unsafe { pointer.as_ref() }
     }
 
-    /// The action in a place that cannot be released now, because the caller holds the lock.
-    fn under_lock(&self, place: u32) -> Option<&A> {
-        // SAFETY: only `release` frees actions, and it needs the lock that the caller holds.
-        unsafe { self.get(ActionId(place)) }
+    /// The value in a place that cannot be released now, because the caller holds the lock.
+    fn under_lock(&self, place: u32) -> Option<&T> {
+        // SAFETY: only `release` frees values, and it needs the lock that the caller holds.
+        unsafe { self.get(Id(place)) }
+    }
+
+    /// A copy of the value that the place holds now.
+    pub(crate) fn share(&self, id: Id) -> Option<T>
+    where
+        T: Clone,
+    {
+        let _guard = self.lock();
+        self.under_lock(id.0).cloned()
     }
 
     fn lock(&self) -> impl std::ops::DerefMut<Target = Index> + '_ {
-        // A thread that panicked here left a count too high at worst, which only keeps an action longer.
+        // A thread that panicked here left a count too high at worst, which only keeps an value longer.
         self.index
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Distinct actions now.
-    pub(super) fn len(&self) -> usize {
+    /// Distinct values now.
+    pub(crate) fn len(&self) -> usize {
         self.lock().by_value.len()
     }
 }
 
-impl<A> Drop for Actions<A> {
+impl<T> Drop for Interner<T> {
     fn drop(&mut self) {
         for place in &self.places {
             let pointer = place.swap(ptr::null_mut(), Ordering::Acquire);

@@ -11,7 +11,7 @@ use super::sync::{AtomicU64, Ordering, fence};
 const OUTSIDE: u64 = 0;
 
 /// The epochs of all readers.
-pub(super) struct Quiescence {
+pub(crate) struct Quiescence {
     epoch: AtomicU64,
     readers: Box<[Reader]>,
 }
@@ -21,7 +21,7 @@ pub(super) struct Quiescence {
 struct Reader(AtomicU64);
 
 impl Quiescence {
-    pub(super) fn new(readers: usize) -> Quiescence {
+    pub(crate) fn new(readers: usize) -> Quiescence {
         let outside = |_| Reader(AtomicU64::new(OUTSIDE));
         Quiescence {
             epoch: AtomicU64::new(OUTSIDE + 1),
@@ -30,7 +30,7 @@ impl Quiescence {
     }
 
     /// The reader begins a turn: from now on nothing it finds is used again.
-    pub(super) fn enter(&self, reader: usize) {
+    pub(crate) fn enter(&self, reader: usize) {
         let epoch = self.epoch.load(Ordering::Relaxed);
         self.readers[reader].0.store(epoch, Ordering::Relaxed);
         // Either `first_visible` of a later unlinking sees this turn, or this turn sees the unlinking.
@@ -38,18 +38,18 @@ impl Quiescence {
     }
 
     /// The reader has let go of all it found.
-    pub(super) fn leave(&self, reader: usize) {
+    pub(crate) fn leave(&self, reader: usize) {
         self.readers[reader].0.store(OUTSIDE, Ordering::Release);
     }
 
     /// To be called after something was unlinked; returns the epoch it waits for.
-    pub(super) fn retire(&self) -> u64 {
+    pub(crate) fn retire(&self) -> u64 {
         fence(Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst)
     }
 
     /// The least epoch that a reader may still see: what was retired at a lesser one is out of sight.
-    pub(super) fn first_visible(&self) -> u64 {
+    pub(crate) fn first_visible(&self) -> u64 {
         fence(Ordering::SeqCst);
         let epochs = self
             .readers
