@@ -349,7 +349,7 @@ impl Control {
                 self.queue.push(operations);
             }
             Effect::Nacked(reason) => self.nodes.nacked(&node, reason),
-            Effect::Acked | Effect::Send(_) | Effect::Close(_) => {}
+            Effect::Health(_) | Effect::Acked | Effect::Send(_) | Effect::Close(_) => {}
         }
     }
 

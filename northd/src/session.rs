@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pipeline::object::{ChassisName, ObjectKey};
-use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation};
+use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation, ProbeHealth};
 use southbound_proto::numbering::{Arrival, Numbering, Order};
 use southbound_proto::southbound as wire;
 use southbound_proto::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, WireError};
@@ -66,6 +66,8 @@ pub enum Effect {
     PortsUp(BTreeSet<String>),
     /// The node learned something.
     Learned(Vec<LearnedNeighbor>, Vec<LearnedStation>),
+    /// How all backends fare that the node probes, as far as it knows.
+    Health(Vec<ProbeHealth>),
     /// The node has a step in force.
     Acked,
     /// The node could not apply a step, for this reason.
@@ -263,6 +265,7 @@ impl Session {
             Up::Release(release) => effects.push(Effect::Release(release)),
             Up::PortsUp(ports) => effects.push(Effect::PortsUp(ports.ports.into_iter().collect())),
             Up::Learned(learned) => effects.push(learned_effect(&learned)?),
+            Up::Health(health) => effects.push(health_effect(&health)?),
         }
         Ok(())
     }
@@ -284,6 +287,14 @@ impl Session {
             message: Some(message),
         }));
     }
+}
+
+fn health_effect(health: &wire::Health) -> Result<Effect, String> {
+    let probes = health.probes.iter().map(ProbeHealth::try_from);
+    let refused = |error: WireError| format!("health.{error}");
+    Ok(Effect::Health(
+        probes.collect::<Result<_, _>>().map_err(refused)?,
+    ))
 }
 
 fn learned_effect(learned: &wire::Learned) -> Result<Effect, String> {

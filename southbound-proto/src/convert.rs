@@ -15,6 +15,7 @@ mod error;
 mod fdb;
 mod force_snat;
 mod global;
+mod health;
 mod hello;
 mod key;
 mod learned;
@@ -34,6 +35,7 @@ mod vip;
 
 pub use atom::{address_from_wire, address_to_wire, mac_from_wire, mac_to_wire};
 pub use error::{Problem, WireError};
+pub use health::{ProbeHealth, ProbeStatus};
 pub use hello::Hello;
 pub use learned::{LearnedNeighbor, LearnedStation};
 pub use object::{Versioned, decode_object, encode_object};

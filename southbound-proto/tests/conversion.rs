@@ -6,7 +6,7 @@ use pipeline::object::ObjectKey;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use prost::Message;
-use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation};
+use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation, ProbeHealth, ProbeStatus};
 use southbound_proto::convert::{decode_object, encode_object};
 use southbound_proto::{southbound as wire, version};
 
@@ -93,6 +93,45 @@ fn decode_everything(bytes: &[u8]) {
     }
     if let Ok(message) = wire::LearnedStation::decode(bytes) {
         let _ = LearnedStation::try_from(&message);
+    }
+    if let Ok(message) = wire::ProbeHealth::decode(bytes) {
+        let _ = ProbeHealth::try_from(&message);
+    }
+}
+
+/// Input: the health of a backend. Output: the same, after its bytes crossed the wire; none without a status.
+#[test]
+fn the_health_of_a_backend_survives_the_wire() {
+    for status in [
+        ProbeStatus::Online,
+        ProbeStatus::Offline,
+        ProbeStatus::Error,
+    ] {
+        let port = wire::PortRef {
+            datapath: 1,
+            port: 2,
+        };
+        let key = wire::ProbeKey {
+            port: Some(port),
+            ip: vec![10, 0, 0, 1].into(),
+            protocol: 17,
+            transport_port: 53,
+        };
+        let key = ObjectKey::try_from(&wire::ObjectKey {
+            key: Some(wire::object_key::Key::Probe(key)),
+        });
+        let Ok(ObjectKey::Probe(key)) = key else {
+            panic!("the key of a probe, not {key:?}");
+        };
+        let health = ProbeHealth { key, status };
+        let message = wire::ProbeHealth::from(&health);
+        assert_eq!(ProbeHealth::try_from(&message), Ok(health));
+        let bare = wire::ProbeHealth {
+            status: 0,
+            ..message
+        };
+        let error = ProbeHealth::try_from(&bare).expect_err("a missing status");
+        assert_eq!(error.to_string(), "status: is missing");
     }
 }
 

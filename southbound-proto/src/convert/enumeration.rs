@@ -7,6 +7,7 @@ use pipeline::object::{
 };
 
 use super::error::Problem;
+use super::health::ProbeStatus;
 use crate::southbound as wire;
 
 /// A value that crosses the wire as a number.
@@ -56,6 +57,7 @@ enumeration! {
     NeighborResponder { None, Reachable, All }
     Notation { Decimal, Hexadecimal, Ipv4, Ipv6, Ethernet }
     PortField { Inport, Outport }
+    ProbeStatus { Online, Offline, Error }
     SelectionField { EthSrc, EthDst, IpSrc, IpDst, TransportSrc, TransportDst }
     Severity { Alert, Warning, Notice, Info, Debug }
     TrafficPolicy { Cluster, Local, PreferLocal, PreferZone }
