@@ -85,7 +85,7 @@ impl Constant {
     }
 
     /// The least width of a field that the constant can be compared with, in bits.
-    pub(crate) fn width(&self) -> u32 {
+    pub fn width(&self) -> u32 {
         match (self.mask, self.notation) {
             (Some(mask), _) => u128::BITS - mask.leading_zeros(),
             (None, Notation::Decimal | Notation::Hexadecimal) => {

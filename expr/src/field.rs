@@ -107,7 +107,7 @@ impl<'a> Packet<'a> {
     }
 
     /// The value of a field; 0 where the packet has no such header.
-    pub(crate) fn read(&self, field: Field) -> u128 {
+    pub fn read(&self, field: Field) -> u128 {
         self.read_own(field).unwrap_or(0)
     }
 

@@ -59,7 +59,7 @@ impl Bits {
     }
 
     /// A value of that many ones.
-    pub(crate) fn ones(self) -> u128 {
+    pub fn ones(self) -> u128 {
         u128::MAX >> (u128::BITS - self.width())
     }
 }

@@ -4,6 +4,8 @@
 //! infers: predicates are expanded, prerequisites stand beside the tests that imply them, and negation
 //! stands at the tests only. Address sets and port groups stay references by name.
 
+mod words;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -96,13 +98,27 @@ impl Constant {
 impl Predicate {
     /// Whether the packet matches.
     pub fn matches(&self, packet: &Packet<'_>, members: &dyn Members) -> bool {
+        self.matches_reading(packet, members, &mut |_| ())
+    }
+
+    /// Whether the packet matches; `read` hears of the fields that this took, which are not all that are named.
+    pub fn matches_reading(
+        &self,
+        packet: &Packet<'_>,
+        members: &dyn Members,
+        read: &mut dyn FnMut(Field),
+    ) -> bool {
         match self {
             Self::Constant(value) => *value,
             Self::Test(condition, polarity) => {
-                condition.holds(packet, members) == (*polarity == Polarity::Holds)
+                condition.holds(packet, members, read) == (*polarity == Polarity::Holds)
             }
-            Self::All(operands) => operands.iter().all(|one| one.matches(packet, members)),
-            Self::Any(operands) => operands.iter().any(|one| one.matches(packet, members)),
+            Self::All(operands) => operands
+                .iter()
+                .all(|one| one.matches_reading(packet, members, read)),
+            Self::Any(operands) => operands
+                .iter()
+                .any(|one| one.matches_reading(packet, members, read)),
         }
     }
 
@@ -145,7 +161,18 @@ impl Predicate {
 }
 
 impl Condition {
-    fn holds(&self, packet: &Packet<'_>, members: &dyn Members) -> bool {
+    fn holds(
+        &self,
+        packet: &Packet<'_>,
+        members: &dyn Members,
+        read: &mut dyn FnMut(Field),
+    ) -> bool {
+        if let Self::Masked { field, .. }
+        | Self::Range { field, .. }
+        | Self::AddressSet { field, .. } = self
+        {
+            read(*field);
+        }
         match self {
             Self::Masked { field, value, mask } => packet.read(*field) & mask == *value,
             Self::Range {

@@ -88,6 +88,6 @@ impl fmt::Display for Element {
 }
 
 /// A string as in JSON.
-fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(crate) fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     write!(f, "{}", serde_json::Value::from(text))
 }

@@ -207,6 +207,18 @@ pub(crate) fn all() -> &'static Symbols {
     &SYMBOLS
 }
 
+/// The name of a field, and how many bits it has.
+pub(crate) fn field(field: Field) -> (&'static str, u32) {
+    let lines = LINES.iter().filter_map(|line| match line {
+        Line::Field(name, of, width, ..) => Some((*of, *name, *width)),
+        _ => None,
+    });
+    let mut named = lines.filter(|(of, ..)| *of == field);
+    named
+        .next()
+        .map_or(("", 1), |(_, name, width)| (name, width))
+}
+
 impl Symbols {
     /// The symbol with this name.
     pub(crate) fn find(&self, name: &str) -> Option<(SymbolId, &Symbol)> {

@@ -86,6 +86,14 @@ fn check(flow: &Flow, cases: &[(&str, bool)]) {
             *expected,
             "{source}: {lowered:?}"
         );
+        let printed = lowered.to_string();
+        // The negation of a nominal predicate has no expression of its own.
+        if let Ok(again) = parse(&printed) {
+            let again = again.lower().matches(&packet, &names);
+            assert_eq!(again, *expected, "{source}: {printed}");
+        } else {
+            assert!(printed.contains("eth.type != "), "{source}: {printed}");
+        }
     }
 }
 
@@ -250,4 +258,27 @@ fn arp_and_neighbour_messages_have_fields() {
             ("icmp4.type == 135", false),
         ],
     );
+}
+
+#[test]
+fn only_what_is_read_is_told() {
+    use expr::Field::*;
+    let flow = tcp();
+    let packet = Packet::entering(&flow, "a");
+    for (source, expected) in [
+        ("tcp.flags == 2", vec![EthType, IpProto, TcpFlags]),
+        ("udp && ip.ttl == 64", vec![EthType, IpProto]),
+        ("arp || ip.ttl == 64", vec![EthType, EthType, IpTtl]),
+        ("inport == \"a\"", vec![]),
+    ] {
+        let mut read = Vec::new();
+        let lowered = parse(source).unwrap().lower();
+        lowered.matches_reading(&packet, &Names::default(), &mut |field| read.push(field));
+        read.retain(|field| *field != EthType);
+        let expected: Vec<_> = expected
+            .into_iter()
+            .filter(|field| *field != EthType)
+            .collect();
+        assert_eq!(read, expected, "{source}");
+    }
 }

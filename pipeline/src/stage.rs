@@ -58,12 +58,34 @@ stages! {
         "Is the sender's place known, where places are learned?";
     InPutFdb SwitchIngress "ls_in_put_fdb" "exact port"
         "Learn the sender's place.";
+    InPreAcl SwitchIngress "ls_in_pre_acl" "classifier of ACLs"
+        "Is the packet's connection tracked for the sake of ACLs?";
+    InPreLb SwitchIngress "ls_in_pre_lb" "exact port"
+        "Is the packet's connection tracked for the sake of load balancers?";
+    InPreStateful SwitchIngress "ls_in_pre_stateful" "exact connection in the sender's zone"
+        "What is the packet to the connections that the sender has?";
+    InAcl SwitchIngress "ls_in_acl" "classifier of ACLs"
+        "May the sender send this, as the ACLs from-lport see it?";
+    InAclAfterLb SwitchIngress "ls_in_acl_after_lb" "classifier of ACLs"
+        "May the sender send this, as the ACLs see it that are applied after the load balancers?";
+    InStateful SwitchIngress "ls_in_stateful" "exact connection in the sender's zone"
+        "Keep the connection.";
     InArpRsp SwitchIngress "ls_in_arp_rsp" "exact IP address"
         "Answer ARP requests and neighbour solicitations for known addresses.";
     InL2Lkup SwitchIngress "ls_in_l2_lkup" "exact MAC address"
         "Choose the port or group that the frame is for.";
     InL2Unknown SwitchIngress "ls_in_l2_unknown" "learned MAC address"
         "Choose the port behind which an unknown destination was learned, or all that take unknown ones.";
+    OutPreAcl SwitchEgress "ls_out_pre_acl" "classifier of ACLs"
+        "Is the packet's connection tracked for the sake of ACLs?";
+    OutPreLb SwitchEgress "ls_out_pre_lb" "exact port"
+        "Is the packet's connection tracked for the sake of load balancers?";
+    OutPreStateful SwitchEgress "ls_out_pre_stateful" "exact connection in the receiver's zone"
+        "What is the packet to the connections that the receiver has?";
+    OutAcl SwitchEgress "ls_out_acl" "classifier of ACLs"
+        "May the receiver receive this, as the ACLs to-lport see it?";
+    OutStateful SwitchEgress "ls_out_stateful" "exact connection in the receiver's zone"
+        "Keep the connection.";
     OutCheckPortSec SwitchEgress "ls_out_check_port_sec" "exact port, then its rows"
         "May the receiver receive this?";
     InAdmission RouterIngress "lr_in_admission" "exact port and MAC address"

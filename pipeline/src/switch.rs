@@ -5,6 +5,7 @@ pub(crate) mod fdb;
 pub(crate) mod l2_lookup;
 pub(crate) mod port_security;
 mod replicate;
+pub(crate) mod stateful;
 
 use crate::drop::DropReason;
 use crate::object::{
@@ -16,6 +17,7 @@ use crate::walk::{In, Packet, Walk};
 
 pub use fdb::MAX_STATIONS;
 use l2_lookup::Choice;
+use stateful::Passing;
 
 /// From the port where the packet came in to the ports it leaves by.
 pub(crate) fn ingress<'t, R: Recorder>(
@@ -29,9 +31,22 @@ pub(crate) fn ingress<'t, R: Recorder>(
         return walk.drop(reason, Some(switch.key));
     }
     fdb::learn(walk, &packet, switch, inport, kind);
+    if stateful::ingress(walk, &mut packet, Passing::into(switch, inport, kind)).is_err() {
+        return;
+    }
     if let Some(answer) = arp_nd_responder::answer(walk, &packet, switch, inport) {
         return egress(walk, answer, switch, Some(inport), inport, kind);
     }
+    forward(walk, packet, switch, inport);
+}
+
+/// To the port or group that the packet is for.
+fn forward<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: Packet,
+    switch: In<'t, SwitchTables>,
+    inport: &'t Port,
+) {
     match l2_lookup::choose(walk, &packet, switch, inport) {
         Ok(Choice::Port(outport)) => to_port(walk, packet, switch, Some(inport), outport),
         Ok(Choice::Group(group)) => replicate::to_group(walk, packet, switch, inport, group),
@@ -145,7 +160,7 @@ fn to_port<'t, R: Recorder>(
 /// Towards one port that is on this node.
 fn egress<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
-    packet: Packet,
+    mut packet: Packet,
     switch: In<'t, SwitchTables>,
     inport: Option<&'t Port>,
     outport: &'t Port,
@@ -156,25 +171,35 @@ fn egress<'t, R: Recorder>(
         inport: inport.map_or(String::new(), |port| port.name.clone()),
         outport: outport.name.clone(),
     });
-    if let Err(reason) = check_receiver(walk, &packet, inport, outport, kind) {
-        walk.drop(reason, Some(switch.key));
-    } else {
-        note_crossing(walk, &packet, kind);
-        deliver(walk, packet, outport, kind);
+    let at = Passing::out_of(switch, inport, outport, kind);
+    if !packet.loopback && inport.is_some_and(|inport| inport.at == outport.at) {
+        walk.drop(DropReason::ToItself, Some(switch.key));
+    } else if stateful::egress(walk, &mut packet, at).is_ok() {
+        leave(walk, packet, outport, kind);
     }
     walk.leave_scope();
+}
+
+/// The end of the way out, when connections and policies agree.
+fn leave<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: Packet,
+    outport: &'t Port,
+    kind: &'t SwitchPort,
+) {
+    if let Err(reason) = check_receiver(walk, &packet, outport, kind) {
+        return walk.drop(reason, Some(outport.at.datapath));
+    }
+    note_crossing(walk, &packet, kind);
+    deliver(walk, packet, outport, kind);
 }
 
 fn check_receiver<R: Recorder>(
     walk: &mut Walk<'_, R>,
     packet: &Packet,
-    inport: Option<&Port>,
     outport: &Port,
     kind: &SwitchPort,
 ) -> Result<(), DropReason> {
-    if !packet.loopback && inport.is_some_and(|inport| inport.at == outport.at) {
-        return Err(DropReason::ToItself);
-    }
     if !outport.enabled {
         return Err(DropReason::ToDisabledPort);
     }

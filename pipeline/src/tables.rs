@@ -8,26 +8,30 @@ mod apply;
 mod datapath;
 mod generation;
 mod places;
+mod policy;
 mod router;
 mod routes;
+mod sharded;
 mod switch;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use uuid::Uuid;
 
 pub use apply::ApplyError;
 pub(crate) use datapath::{Compiled, DatapathTables};
 pub use generation::{Deps, Slot};
 pub(crate) use places::Places;
+pub(crate) use policy::{Policies, Question, Subject, SwitchPolicy};
 pub(crate) use router::RouterTables;
 pub(crate) use routes::{MAIN, priority as route_priority};
 pub(crate) use switch::{Responder, SwitchTables};
 
 use crate::object::{
-    Attachment, Chassis, ChassisName, Datapath, DatapathKey, FdbEntry, Global, Neighbor, Object,
-    ObjectKey, Port, PortKind, PortRef, SwitchPort,
+    Acl, Attachment, Chassis, ChassisName, Datapath, DatapathKey, FdbEntry, Global, Meter,
+    Neighbor, Object, ObjectKey, PolicyOwner, Port, PortKind, PortRef, SwitchPort,
 };
 
 /// A snapshot of the compiled tables. Cloning it is cheap.
@@ -39,6 +43,7 @@ pub struct Tables {
     generations: Arc<generation::Generations>,
     datapaths: Arc<HashMap<DatapathKey, Arc<DatapathTables>, foldhash::fast::RandomState>>,
     places: Places,
+    policies: Policies,
 }
 
 /// Where a switch port's frames come out.
@@ -64,6 +69,7 @@ impl Tables {
             generations: Arc::default(),
             datapaths: Arc::default(),
             places: Places::default(),
+            policies: Policies::default(),
         }
     }
 
@@ -94,6 +100,16 @@ impl Tables {
     /// Settings of the whole network.
     pub fn global(&self) -> &Global {
         &self.global
+    }
+
+    /// An ACL.
+    pub fn acl(&self, owner: &PolicyOwner, uuid: Uuid) -> Option<&Arc<Acl>> {
+        self.policies.acl(owner, uuid)
+    }
+
+    /// A meter.
+    pub fn meter(&self, name: &str) -> Option<&Meter> {
+        self.policies.meter(name)
     }
 
     /// A node.

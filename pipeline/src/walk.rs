@@ -4,25 +4,27 @@
 //! through one datapath on one page; this file holds what they share: the packet in flight, the verdict
 //! that grows, and the ways from one datapath to the next.
 
+mod connections;
+mod ends;
+
 use std::rc::Rc;
 
 use packet::flow::Network;
 use packet::{Flow, Segment};
 use smallvec::smallvec;
-use uuid::Uuid;
 
 use crate::answer::{Answer, AnswerKind};
-use crate::conntrack::{Commit, CommitError, Conntrack, MadeBy, Tracked, Zone};
+use crate::conntrack::{Conntrack, MadeBy};
 use crate::drop::DropReason;
 use crate::ingress::{Ingress, Passage, Resume};
-use crate::object::{ChassisName, DatapathKey, DatapathKind, Port, PortKind, PortRef, SwitchPort};
+use crate::object::{
+    ChassisName, DatapathKey, DatapathKind, Global, Port, PortKind, PortRef, SwitchPort,
+};
 use crate::record::{Entry, Event, Recorder, Scope};
 use crate::rewrite::Rewrite;
 use crate::stage::Stage;
 use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Tables};
-use crate::verdict::{
-    Branch, Destination, Learn, LearnedKey, Limits, Logged, Source, Tunnel, Verdict,
-};
+use crate::verdict::{Branch, Learn, LearnedKey, Limits, Verdict};
 use crate::{router, switch};
 
 /// How many datapaths one packet passes at most, answers included.
@@ -39,7 +41,6 @@ pub fn process<R: Recorder>(
     (flow, segment): (&Flow, &Segment),
     recorder: &mut R,
 ) -> Verdict {
-    conntrack.begin();
     let mut walk = Walk {
         tables,
         conntrack,
@@ -259,58 +260,10 @@ impl<'t, R: Recorder> Walk<'t, R> {
         }
     }
 
-    /// What the packet is to the connections of a zone (`ct_next`).
-    pub(crate) fn track(&mut self, zone: Zone, packet: &Packet) -> Tracked {
-        let segment = self.segment(packet);
-        self.conntrack.track(zone, &packet.flow, segment)
-    }
-
-    /// What a packet says of its connection's progress.
-    fn segment(&self, packet: &Packet) -> &'t Segment {
-        match packet.origin {
-            Origin::Received => self.segment,
-            Origin::Answer(_) => &Segment::Unknown,
-        }
-    }
-
-    /// Keeps the packet's connection in a zone, and changes the packet as its translation says (`ct_commit`).
-    pub(crate) fn commit(
-        &mut self,
-        zone: Zone,
-        packet: &mut Packet,
-        commit: Commit,
-    ) -> Result<(), DropReason> {
-        self.has_committed = true;
-        let segment = self.segment(packet);
-        match self.conntrack.commit(zone, &packet.flow, segment, commit) {
-            Ok(translated) => {
-                if let Some(flow) = translated {
-                    packet.flow = *flow;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.is_reusable = false;
-                Err(match error {
-                    CommitError::PortsExhausted => DropReason::NatExhausted,
-                    CommitError::TableFull => DropReason::ConnectionTableFull,
-                    CommitError::HalfOpenQuota => DropReason::HalfOpenQuota,
-                })
-            }
-        }
-    }
-
-    pub(crate) fn conntrack(&mut self) -> &mut dyn Conntrack {
-        self.conntrack
-    }
-
-    /// Who decides about the packet, as far as that is known.
-    pub(crate) fn made_by(&mut self) -> &mut MadeBy {
-        &mut self.verdict.made_by
-    }
-
-    pub(crate) fn log(&mut self, record: Logged) {
-        self.verdict.logs.push(record);
+    /// Settings of the whole network, looked at.
+    pub(crate) fn global(&mut self) -> &'t Global {
+        self.depend(Slot::GLOBAL);
+        self.tables.global()
     }
 
     pub(crate) fn learn(&mut self, learn: Learn) {
@@ -377,95 +330,6 @@ impl<'t, R: Recorder> Walk<'t, R> {
             loopback: true,
             node: packet.node.clone(),
         })
-    }
-
-    // === where a packet ends ===
-
-    pub(crate) fn drop(&mut self, reason: DropReason, datapath: Option<DatapathKey>) {
-        self.recorder.event(|| Event::Drop(reason));
-        self.verdict.branches.push(Branch {
-            packet: Source::Received,
-            rewrite: Rewrite::default(),
-            to: Destination::Drop {
-                reason,
-                datapath,
-                rule: None,
-            },
-        });
-    }
-
-    /// A rule ends the packet.
-    pub(crate) fn drop_by(&mut self, reason: DropReason, datapath: DatapathKey, rule: Uuid) {
-        self.recorder.event(|| Event::Drop(reason));
-        self.verdict.branches.push(Branch {
-            packet: Source::Received,
-            rewrite: Rewrite::default(),
-            to: Destination::Drop {
-                reason,
-                datapath: Some(datapath),
-                rule: Some(rule),
-            },
-        });
-    }
-
-    /// A packet of which nothing came ends.
-    pub(crate) fn drop_unless_sent(&mut self, reason: DropReason, datapath: DatapathKey) {
-        if self.verdict.branches.is_empty() {
-            self.drop(reason, Some(datapath));
-        }
-    }
-
-    pub(crate) fn output(&mut self, packet: &Packet, port: PortRef, interface: PortRef) {
-        self.branch(packet, Destination::Output { port, interface });
-    }
-
-    pub(crate) fn tunnel(
-        &mut self,
-        packet: &Packet,
-        chassis: &ChassisName,
-        datapath: DatapathKey,
-        inport: u16,
-        outport: u16,
-    ) {
-        self.depend(Slot::CHASSIS);
-        let Some(node) = self.tables.chassis(chassis) else {
-            return self.drop(DropReason::ChassisUnknown, Some(datapath));
-        };
-        self.recorder.event(|| Event::Tunnel {
-            chassis: chassis.to_string(),
-        });
-        let tunnel = Tunnel {
-            chassis: chassis.clone(),
-            encap_ip: node.encap_ip,
-            encap_port: node.encap_port,
-            datapath,
-            inport,
-            outport,
-            routed_by: packet.passage.routed_by,
-        };
-        self.branch(packet, Destination::Tunnel(Box::new(tunnel)));
-    }
-
-    pub(crate) fn branch(&mut self, packet: &Packet, to: Destination) {
-        let (source, before) = match &packet.origin {
-            Origin::Received => (
-                Source::Received,
-                Rewrite::between(self.received, &packet.flow),
-            ),
-            Origin::Answer(answer) => {
-                let made = answer.flow();
-                let rewrite = made.map(|made| Rewrite::between(&made, &packet.flow));
-                (
-                    Source::Answer(Box::new((**answer).clone())),
-                    rewrite.unwrap_or_default(),
-                )
-            }
-        };
-        self.verdict.branches.push(Branch {
-            packet: source,
-            rewrite: before,
-            to,
-        });
     }
 
     /// What `inner` sends, kept apart from what the walk sends.

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::generation::Slots;
+use super::policy::{Policies, SetId};
 use super::{DatapathTables, Slot, Tables};
 use crate::object::{
-    Attachment, DatapathKey, NextHop, Object, ObjectKey, Port, PortKind, PortRef, Route, RouterPort,
+    Attachment, DatapathKey, Global, NextHop, Object, ObjectKey, PolicyOwner, Port, PortKind,
+    PortRef, Route, RouterPort,
 };
 
 /// A change that does not make sense whatever else there is.
@@ -32,6 +35,15 @@ struct Touched {
     learned: BTreeSet<DatapathKey>,
     /// Router ports that changed: the switches joined to them are compiled too.
     router_ports: BTreeSet<PortRef>,
+    /// Those whose ACLs changed.
+    owners: BTreeSet<PolicyOwner>,
+    /// Address sets whose members changed.
+    sets: BTreeSet<SetId>,
+    /// Switches whose port groups changed.
+    grouped: BTreeSet<DatapathKey>,
+    /// Datapaths that were not known before.
+    new: BTreeSet<DatapathKey>,
+    global: bool,
     chassis: bool,
     names: bool,
     datapaths: bool,
@@ -96,7 +108,7 @@ impl Tables {
     fn upsert(&mut self, object: Object, touched: &mut Touched) {
         let key = object.key();
         match object {
-            Object::Global(global) => self.global = global,
+            Object::Global(global) => self.set_global(global, touched),
             Object::Chassis(chassis) => {
                 touched.chassis = true;
                 Arc::make_mut(&mut self.places.chassis).insert(chassis.name.clone(), chassis);
@@ -121,11 +133,19 @@ impl Tables {
                 let datapath = self.edit(entry.switch, touched);
                 Arc::make_mut(&mut datapath.fdb).insert(entry.mac, entry.port);
             }
-            Object::AddressSet(_)
-            | Object::PortGroup(_)
-            | Object::Acl(_)
-            | Object::Meter(_)
-            | Object::Balancer(_)
+            Object::AddressSet(set) => touched.sets.extend(self.policies.edit_sets().replace(set)),
+            Object::PortGroup(group) => {
+                let datapath = self.edit(group.datapath, touched);
+                touched.grouped.insert(group.datapath);
+                Arc::make_mut(&mut datapath.groups).replace(group);
+            }
+            Object::Acl(acl) => {
+                touched.owners.insert(acl.owner.clone());
+                self.policies
+                    .set_acl(acl, Arc::make_mut(&mut self.generations));
+            }
+            Object::Meter(meter) => self.policies.set_meter(meter),
+            Object::Balancer(_)
             | Object::BalancerGroup(_)
             | Object::Vip(_)
             | Object::Probe(_)
@@ -135,13 +155,15 @@ impl Tables {
     }
 
     fn remove(&mut self, key: &ObjectKey, touched: &mut Touched) {
+        let is_policy = matches!(key, ObjectKey::Acl(..));
         if let Some(datapath) = key.datapath()
+            && !is_policy
             && !self.datapaths.contains_key(&datapath)
         {
             return;
         }
         match key {
-            ObjectKey::Global => self.global = Default::default(),
+            ObjectKey::Global => self.set_global(Global::default(), touched),
             ObjectKey::Chassis(name) => {
                 touched.chassis = true;
                 Arc::make_mut(&mut self.places.chassis).remove(name);
@@ -161,17 +183,34 @@ impl Tables {
             ObjectKey::Fdb(switch, mac) => {
                 Arc::make_mut(&mut self.edit(*switch, touched).fdb).remove(mac);
             }
-            ObjectKey::AddressSet(..)
-            | ObjectKey::PortGroup(..)
-            | ObjectKey::Acl(..)
-            | ObjectKey::Meter(_)
-            | ObjectKey::Balancer(_)
+            ObjectKey::AddressSet(name, bucket) => {
+                touched
+                    .sets
+                    .extend(self.policies.edit_sets().remove(name, *bucket));
+            }
+            ObjectKey::PortGroup(group, datapath) => {
+                touched.grouped.insert(*datapath);
+                Arc::make_mut(&mut self.edit(*datapath, touched).groups).remove(group);
+            }
+            ObjectKey::Acl(owner, uuid) => {
+                touched.owners.insert(owner.clone());
+                self.policies.remove_acl(owner, *uuid);
+            }
+            ObjectKey::Meter(name) => self.policies.remove_meter(name),
+            ObjectKey::Balancer(_)
             | ObjectKey::BalancerGroup(_)
             | ObjectKey::Vip(_)
             | ObjectKey::Probe(_)
             | ObjectKey::Nat(..) => {}
         }
         touched.note(key);
+    }
+
+    /// Only what packets feel counts as a change: a new `nb_cfg` is none.
+    fn set_global(&mut self, global: Global, touched: &mut Touched) {
+        let felt = |global: &Global| (global.default_acl_drop, global.probe_mac);
+        touched.global |= felt(&self.global) != felt(&global);
+        self.global = global;
     }
 
     fn set_port(&mut self, at: PortRef, port: Option<Arc<Port>>, touched: &mut Touched) {
@@ -203,7 +242,8 @@ impl Tables {
             .entry(key)
             .or_insert_with(|| {
                 touched.datapaths = true;
-                Arc::new(DatapathTables::new(Arc::make_mut(generations).take()))
+                touched.new.insert(key);
+                Arc::new(DatapathTables::new(Slots::take(Arc::make_mut(generations))))
             });
         Arc::make_mut(datapath)
     }
@@ -213,6 +253,7 @@ impl Tables {
             let joined = self.places.joined(*port).map(|at| at.datapath);
             touched.configured.extend(joined);
         }
+        self.compile_policies(&mut touched);
         self.drop_empty(&mut touched);
         let compiled: Vec<_> = touched
             .configured
@@ -229,6 +270,61 @@ impl Tables {
             }
         }
         self.count(&touched);
+    }
+
+    /// Compiles the ACLs that changed and gives them to the switches concerned.
+    fn compile_policies(&mut self, touched: &mut Touched) {
+        let is_touched = !touched.owners.is_empty()
+            || !touched.sets.is_empty()
+            || !touched.grouped.is_empty()
+            || !touched.new.is_empty();
+        if !is_touched {
+            return;
+        }
+        let generations = Arc::make_mut(&mut self.generations);
+        let mut voided = BTreeSet::new();
+        for owner in &touched.owners {
+            voided.extend(self.policies.compile(owner, generations));
+        }
+        for slot in touched
+            .sets
+            .iter()
+            .flat_map(|set| self.policies.naming(*set))
+        {
+            if voided.insert(slot) {
+                generations.bump(slot);
+            }
+        }
+        let concerned = self.datapaths.iter().filter(|(key, datapath)| {
+            touched.grouped.contains(key)
+                || touched.new.contains(key)
+                || touched
+                    .owners
+                    .iter()
+                    .any(|owner| datapath.is_subject_to(**key, owner))
+        });
+        let concerned: Vec<_> = concerned.map(|(key, _)| *key).collect();
+        for (_, datapath) in self.datapaths.iter() {
+            if Policies::concerns(&datapath.policy, &voided) {
+                generations.bump(datapath.slots.policy);
+            }
+        }
+        for key in concerned {
+            self.set_policy(key, touched);
+        }
+    }
+
+    fn set_policy(&mut self, key: DatapathKey, touched: &mut Touched) {
+        let Some(datapath) = self.datapaths.get(&key) else {
+            return;
+        };
+        let policy = self.policies.of_switch(key, &datapath.groups);
+        let generations = Arc::make_mut(&mut self.generations);
+        if touched.grouped.contains(&key) || !policy.has_shape_of(&datapath.policy) {
+            generations.bump(datapath.slots.configured);
+        }
+        generations.bump(datapath.slots.policy);
+        self.edit(key, touched).policy = Arc::new(policy);
     }
 
     fn router_port(&self, at: PortRef) -> Option<&RouterPort> {
@@ -248,6 +344,7 @@ impl Tables {
             }
         }
         for (is_touched, slot) in [
+            (touched.global, Slot::GLOBAL),
             (touched.chassis, Slot::CHASSIS),
             (touched.names, Slot::NAMES),
             (touched.datapaths, Slot::DATAPATHS),
@@ -259,13 +356,14 @@ impl Tables {
     }
 
     fn drop_empty(&mut self, touched: &mut Touched) {
-        for key in touched.configured.union(&touched.learned) {
+        let learned_or_grouped = touched.learned.union(&touched.grouped);
+        for key in touched.configured.iter().chain(learned_or_grouped) {
             let is_empty = self
                 .datapaths
                 .get(key)
                 .is_some_and(|datapath| datapath.is_empty());
             if is_empty && let Some(gone) = Arc::make_mut(&mut self.datapaths).remove(key) {
-                Arc::make_mut(&mut self.generations).give_back(gone.slots);
+                gone.slots.give_back(Arc::make_mut(&mut self.generations));
                 touched.datapaths = true;
             }
         }

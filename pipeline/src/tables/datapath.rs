@@ -8,11 +8,12 @@ use hashbrown::HashMap;
 use packet::Mac;
 
 use super::generation::Slots;
+use super::policy::{SwitchGroups, SwitchPolicy};
 use super::router::RouterTables;
 use super::switch::SwitchTables;
 use crate::object::{
-    Attachment, Datapath, DatapathKind, Neighbor, Port, PortKey, PortKind, PortRef, Route,
-    RouteKey, RouterPort, SwitchPort,
+    Attachment, Datapath, DatapathKey, DatapathKind, Neighbor, PolicyOwner, Port, PortKey,
+    PortKind, PortRef, Route, RouteKey, RouterPort, SwitchPort,
 };
 
 /// A datapath. Each part is shared with earlier snapshots until it changes.
@@ -28,6 +29,10 @@ pub(crate) struct DatapathTables {
     pub(crate) neighbors: Arc<HashMap<(PortKey, IpAddr), Neighbor, foldhash::fast::RandomState>>,
     pub(crate) fdb: Arc<HashMap<Mac, PortKey, foldhash::fast::RandomState>>,
     pub(crate) compiled: Compiled,
+    /// The port groups that its ports are in.
+    pub(crate) groups: Arc<SwitchGroups>,
+    /// The ACLs that concern it.
+    pub(crate) policy: Arc<SwitchPolicy>,
 }
 
 /// The tables compiled from the objects.
@@ -49,6 +54,8 @@ impl DatapathTables {
             neighbors: Arc::default(),
             fdb: Arc::default(),
             compiled: Compiled::Nothing,
+            groups: Arc::default(),
+            policy: Arc::default(),
         }
     }
 
@@ -59,6 +66,15 @@ impl DatapathTables {
             && self.routes.is_empty()
             && self.neighbors.is_empty()
             && self.fdb.is_empty()
+            && self.groups.is_empty()
+    }
+
+    /// True if the ACLs of `owner` hold here, where `key` is the datapath's own.
+    pub(crate) fn is_subject_to(&self, key: DatapathKey, owner: &PolicyOwner) -> bool {
+        match owner {
+            PolicyOwner::Switch(switch) => *switch == key,
+            PolicyOwner::Group(group) => self.groups.has(group),
+        }
     }
 
     pub(crate) fn port(&self, key: PortKey) -> Option<&Arc<Port>> {

@@ -17,7 +17,9 @@ impl Slot {
     pub(crate) const NAMES: Slot = Slot(1);
     /// Which datapaths exist.
     pub(crate) const DATAPATHS: Slot = Slot(2);
-    const FIRST_FREE: u32 = 3;
+    /// Settings of the whole network.
+    pub(crate) const GLOBAL: Slot = Slot(3);
+    const FIRST_FREE: u32 = 4;
 }
 
 /// The slots a verdict depends on.
@@ -37,20 +39,38 @@ impl Deps {
     }
 }
 
-/// The two slots of a datapath.
+/// The slots of a datapath.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slots {
     /// Its rows, ports and routes.
     pub(crate) configured: Slot,
     /// Its learned stations and neighbours.
     pub(crate) learned: Slot,
+    /// Everything that its ACLs say: for verdicts that too many owners had a part in to name each.
+    pub(crate) policy: Slot,
+}
+
+impl Slots {
+    pub(crate) fn take(generations: &mut Generations) -> Slots {
+        Slots {
+            configured: generations.take(),
+            learned: generations.take(),
+            policy: generations.take(),
+        }
+    }
+
+    pub(crate) fn give_back(self, generations: &mut Generations) {
+        for slot in [self.configured, self.learned, self.policy] {
+            generations.give_back(slot);
+        }
+    }
 }
 
 /// The numbers of all slots.
 #[derive(Clone, Debug)]
 pub(crate) struct Generations {
     numbers: Vec<u64>,
-    free: Vec<Slots>,
+    free: Vec<Slot>,
 }
 
 impl Default for Generations {
@@ -74,22 +94,18 @@ impl Generations {
         }
     }
 
-    pub(crate) fn take(&mut self) -> Slots {
+    pub(crate) fn take(&mut self) -> Slot {
         self.free.pop().unwrap_or_else(|| {
-            // Tunnel keys have 24 bits, so that two slots each fit 32.
+            // Datapaths have 24 bits of tunnel keys and three slots each; what else has slots is far from 2^31.
             let next = self.numbers.len() as u32;
-            self.numbers.extend([0, 0]);
-            Slots {
-                configured: Slot(next),
-                learned: Slot(next + 1),
-            }
+            self.numbers.push(0);
+            Slot(next)
         })
     }
 
-    pub(crate) fn give_back(&mut self, slots: Slots) {
-        self.bump(slots.configured);
-        self.bump(slots.learned);
-        self.free.push(slots);
+    pub(crate) fn give_back(&mut self, slot: Slot) {
+        self.bump(slot);
+        self.free.push(slot);
     }
 }
 
@@ -102,8 +118,8 @@ mod tests {
         let mut generations = Generations::default();
         let first = generations.take();
         let mut deps = Deps::default();
-        deps.add(first.configured);
-        deps.add(first.configured);
+        deps.add(first);
+        deps.add(first);
         assert_eq!(deps.slots().len(), 1);
         let before = generations.sum(&deps);
         generations.give_back(first);

@@ -1,5 +1,6 @@
 //! The pipeline at its boundary: networks and packets in, verdicts out.
 
+mod acl;
 mod answers;
 mod goldens;
 mod nodes;

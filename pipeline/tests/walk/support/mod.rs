@@ -1,6 +1,7 @@
 //! Small logical networks, packets, and verdicts in words.
 
 pub(crate) mod flows;
+pub(crate) mod policy;
 
 use packet::Segment;
 use pipeline::conntrack::Untracked;

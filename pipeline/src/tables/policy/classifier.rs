@@ -1,0 +1,184 @@
+//! A classifier: few of many rules for a packet, in the order in which they are to be asked.
+//!
+//! A rule is found by what a packet must have to match it ([`super::necessary`]): a service and an address, or a member of an
+//! address set. Of a rule's addresses those count that the fewest other rules share. A packet is looked up under
+//! its service and its addresses, and what is found is evaluated from the greatest priority on; that the classifier
+//! finds too much costs time, and never changes the answer.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use expr::{Field, Predicate};
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use super::addresses::SetId;
+use super::necessary::{self, ADDRESS_FIELDS, AddressCondition, Service};
+use super::subject::Subject;
+use crate::object::Acl;
+
+type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// Where a rule stands in the one list that all rules of a stage form: lower tiers first, and then the greatest
+/// priority. OVN leaves open what comes of equal priorities; here the lesser UUID counts.
+pub(super) type Order = (u8, Reverse<u16>, Uuid);
+
+pub(super) fn order(acl: &Acl) -> Order {
+    (acl.tier, Reverse(acl.priority), acl.uuid)
+}
+
+/// Rules, to be looked up.
+#[derive(Debug, Default)]
+pub(super) struct Classifier {
+    /// In their order.
+    rules: Vec<Arc<Acl>>,
+    services: Exact<Service, Addressed>,
+}
+
+/// The rules for a service, by address.
+#[derive(Debug, Default)]
+struct Addressed {
+    /// Rules without an address.
+    any: Vec<u32>,
+    hosts: Exact<(Field, u128, u128), Vec<u32>>,
+    sets: Exact<(Field, SetId), Vec<u32>>,
+    /// The fields and masks of `hosts`, and how many of them there are.
+    shapes: Vec<(Field, u128)>,
+}
+
+impl Classifier {
+    /// `number` gives the numbers of address sets.
+    pub(super) fn new(mut rules: Vec<Arc<Acl>>, number: &impl Fn(&str) -> Option<SetId>) -> Self {
+        rules.sort_by_key(|acl| order(acl));
+        rules.dedup_by_key(|acl| acl.uuid);
+        let addresses: Vec<_> = rules
+            .iter()
+            .map(|acl| necessary::addresses(&acl.matches))
+            .collect();
+        let mut uses: Exact<&AddressCondition, usize> = Exact::default();
+        for condition in addresses.iter().flatten().flatten() {
+            *uses.entry(condition).or_default() += 1;
+        }
+        let mut services: Exact<Service, Addressed> = Exact::default();
+        for (index, acl) in rules.iter().enumerate() {
+            let crowd = |alternatives: &&Vec<AddressCondition>| -> usize {
+                alternatives.iter().map(|condition| uses[condition]).sum()
+            };
+            let chosen = addresses[index].iter().min_by_key(crowd);
+            for service in necessary::services(&acl.matches) {
+                let beside = services.entry(service).or_default();
+                beside.add(index as u32, chosen.map_or(&[][..], Vec::as_slice), number);
+            }
+        }
+        Self { rules, services }
+    }
+
+    pub(super) fn rules(&self) -> &[Arc<Acl>] {
+        &self.rules
+    }
+
+    /// Collects the lists of rules that may match.
+    pub(super) fn candidates<'a>(&'a self, subject: &Subject<'_>, found: &mut Candidates<'a>) {
+        for service in subject.services() {
+            if let Some(addressed) = self.services.get(&service) {
+                addressed.candidates(subject, &mut |list| found.push(&self.rules, list));
+            }
+        }
+    }
+}
+
+impl Addressed {
+    fn add(
+        &mut self,
+        rule: u32,
+        addresses: &[AddressCondition],
+        number: &impl Fn(&str) -> Option<SetId>,
+    ) {
+        if addresses.is_empty() {
+            self.any.push(rule);
+        }
+        for address in addresses {
+            match address {
+                AddressCondition::Is(field, value, mask) => {
+                    if !self.shapes.contains(&(*field, *mask)) {
+                        self.shapes.push((*field, *mask));
+                    }
+                    let key = (*field, *value, *mask);
+                    self.hosts.entry(key).or_default().push(rule);
+                }
+                AddressCondition::InSet(field, set) => {
+                    if let Some(set) = number(set) {
+                        self.sets.entry((*field, set)).or_default().push(rule);
+                    }
+                }
+            }
+        }
+    }
+
+    fn candidates<'a>(&'a self, subject: &Subject<'_>, found: &mut impl FnMut(&'a [u32])) {
+        if !self.any.is_empty() {
+            found(&self.any);
+        }
+        for (field, mask) in &self.shapes {
+            let key = (*field, subject.packet().read(*field) & mask, *mask);
+            if let Some(list) = self.hosts.get(&key) {
+                found(list);
+            }
+        }
+        if self.sets.is_empty() {
+            return;
+        }
+        for field in ADDRESS_FIELDS {
+            for set in subject.sets(field) {
+                if let Some(list) = self.sets.get(&(field, *set)) {
+                    found(list);
+                }
+            }
+        }
+    }
+}
+
+/// Rules that may match, to be taken in their order.
+#[derive(Default)]
+pub(super) struct Candidates<'a> {
+    lists: SmallVec<[(&'a [Arc<Acl>], &'a [u32]); 16]>,
+}
+
+impl<'a> Candidates<'a> {
+    fn push(&mut self, rules: &'a [Arc<Acl>], list: &'a [u32]) {
+        self.lists.push((rules, list));
+    }
+
+    /// The next rule; each comes once.
+    pub(super) fn next(&mut self) -> Option<&'a Arc<Acl>> {
+        let heads = self.lists.iter().filter_map(|(rules, list)| {
+            let first = *list.first()?;
+            rules.get(first as usize)
+        });
+        let next = heads.min_by_key(|acl| order(acl))?;
+        for (rules, list) in &mut self.lists {
+            if let Some((first, rest)) = list.split_first()
+                && rules
+                    .get(*first as usize)
+                    .is_some_and(|acl| acl.uuid == next.uuid)
+            {
+                *list = rest;
+            }
+        }
+        Some(next)
+    }
+}
+
+/// The names of the address sets that a predicate asks for.
+pub(super) fn sets_named(predicate: &Predicate, found: &mut Vec<Arc<str>>) {
+    match predicate {
+        Predicate::Test(expr::Condition::AddressSet { set, .. }, _) => found.push(set.clone()),
+        Predicate::Constant(_) | Predicate::Test(..) => {}
+        Predicate::All(operands) | Predicate::Any(operands) => {
+            for operand in operands {
+                sets_named(operand, found);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A packet as ACLs see it: what the names in a match stand for, looked up once.
+
+use std::cell::{Cell, OnceCell, RefCell};
+
+use expr::{Bits, Field, Members};
+use packet::flow::{Network, Transport};
+use smallvec::SmallVec;
+
+use super::addresses::{SetId, SetIds};
+use super::necessary::{ADDRESS_FIELDS, PortCondition, Service, whole};
+use super::sets::Sets;
+use crate::object::{DatapathKey, Port};
+use crate::tables::{DatapathTables, Place, Tables};
+
+/// A packet, and where it is.
+pub(crate) struct Subject<'a> {
+    tables: &'a Tables,
+    sets: &'a Sets,
+    datapath: &'a DatapathTables,
+    inport: Option<&'a Port>,
+    outport: Option<&'a Port>,
+    packet: expr::Packet<'a>,
+    /// The sets of each of [`ADDRESS_FIELDS`].
+    found: [OnceCell<SetIds>; 4],
+    /// The answer depends on what other packets of the flow may have otherwise.
+    is_for_this_packet_alone: Cell<bool>,
+    /// The datapaths of the ports that were asked where they reside; `None` for a port that does not exist.
+    asked_about: RefCell<SmallVec<[Option<DatapathKey>; 1]>>,
+}
+
+impl<'a> Subject<'a> {
+    /// `packet` without the names of its ports.
+    pub(crate) fn new(
+        tables: &'a Tables,
+        datapath: &'a DatapathTables,
+        (inport, outport): (Option<&'a Port>, Option<&'a Port>),
+        packet: expr::Packet<'a>,
+    ) -> Self {
+        let name = |port: Option<&'a Port>| port.map_or("", |port| port.name.as_str());
+        Self {
+            tables,
+            sets: tables.policies.sets(),
+            datapath,
+            inport,
+            outport,
+            packet: expr::Packet {
+                inport: name(inport),
+                outport: name(outport),
+                ..packet
+            },
+            found: Default::default(),
+            is_for_this_packet_alone: Cell::new(false),
+            asked_about: RefCell::default(),
+        }
+    }
+
+    pub(super) fn packet(&self) -> &expr::Packet<'a> {
+        &self.packet
+    }
+
+    /// The sets that an address of the packet is in.
+    pub(super) fn sets(&self, field: Field) -> &SetIds {
+        let index = ADDRESS_FIELDS.iter().position(|other| *other == field);
+        self.found[index.unwrap_or(0)]
+            .get_or_init(|| self.sets.sets_of(self.packet.read(field), whole(field)))
+    }
+
+    /// What the packet is for, from the most particular on.
+    pub(super) fn services(&self) -> impl Iterator<Item = Service> + use<> {
+        let (mut protocol, mut port) = (None, None);
+        if let Network::Ip(ip) = &self.packet.flow.network {
+            protocol = Some(Service::Protocol(ip.protocol));
+            port = match ip.transport {
+                Transport::Tcp { dst, .. }
+                | Transport::Udp { dst, .. }
+                | Transport::Sctp { dst, .. } => Some(Service::Port(ip.protocol, dst)),
+                Transport::Icmp { .. } | Transport::Other => None,
+            };
+        }
+        port.into_iter().chain(protocol).chain([Service::Any])
+    }
+
+    /// What can be asked of the port that the packet leaves by or, while it has none, of the one that it came by.
+    pub(super) fn port_conditions(&self) -> impl Iterator<Item = PortCondition> {
+        let port = self.outport.or(self.inport);
+        let named = port.map(|port| PortCondition::Named(port.name.as_str().into()));
+        let groups = port.map_or(&[][..], |port| self.datapath.groups.of(port.at.port));
+        let in_groups = groups
+            .iter()
+            .map(|group| PortCondition::InGroup(group.clone()));
+        [PortCondition::Any]
+            .into_iter()
+            .chain(named)
+            .chain(in_groups)
+    }
+
+    /// Whether a predicate matches; notes what the answer depends on.
+    pub(super) fn satisfies(&self, predicate: &expr::Predicate) -> bool {
+        predicate.matches_reading(&self.packet, self, &mut |field| {
+            // These are not in the key by which a flow is remembered.
+            if matches!(field, Field::TcpFlags | Field::IpTtl) {
+                self.is_for_this_packet_alone.set(true);
+            }
+        })
+    }
+
+    pub(crate) fn is_for_this_packet_alone(&self) -> bool {
+        self.is_for_this_packet_alone.get()
+    }
+
+    /// The datapaths of the ports of which it matters where they reside; `None` for a port that does not exist.
+    pub(crate) fn asked_about(&self) -> SmallVec<[Option<DatapathKey>; 1]> {
+        self.asked_about.take()
+    }
+}
+
+impl Members for Subject<'_> {
+    fn has_address(&self, set: &str, value: u128, bits: Bits) -> bool {
+        let Some(id) = self.sets.id(set) else {
+            return false;
+        };
+        let is_known =
+            |field: &&Field| whole(**field) == bits && self.packet.read(**field) == value;
+        match ADDRESS_FIELDS.iter().find(is_known) {
+            Some(field) => has(self.sets(*field), id),
+            None => has(&self.sets.sets_of(value, bits), id),
+        }
+    }
+
+    fn has_port(&self, group: &str, port: &str) -> bool {
+        let ports = [self.inport, self.outport].into_iter().flatten();
+        let mut named = ports.filter(|own| own.name == port);
+        named.any(|own| {
+            let groups = self.datapath.groups.of(own.at.port);
+            groups.iter().any(|one| &**one == group)
+        })
+    }
+
+    fn is_resident(&self, port: &str) -> bool {
+        let at = self.tables.port_named(port).map(|port| port.at.datapath);
+        self.asked_about.borrow_mut().push(at);
+        self.tables.resides(port)
+    }
+}
+
+fn has(sets: &SetIds, id: SetId) -> bool {
+    sets.binary_search(&id).is_ok()
+}
+
+impl Tables {
+    /// Whether the port with this name is on this node.
+    fn resides(&self, name: &str) -> bool {
+        let Some(port) = self.port_named(name) else {
+            return false;
+        };
+        match &port.kind {
+            crate::object::PortKind::Switch(kind) => {
+                matches!(self.place(port, kind), Place::Here(_))
+            }
+            crate::object::PortKind::Router(_) => false,
+        }
+    }
+}

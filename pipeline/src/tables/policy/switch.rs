@@ -1,0 +1,167 @@
+//! The policies of a switch: those of its own and those of the port groups with members in it, as one list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use smallvec::{SmallVec, smallvec};
+
+use super::classifier::{Candidates, Classifier};
+use super::necessary::PortCondition;
+use super::program::{Program, Question};
+use super::subject::Subject;
+use crate::object::{Acl, AclAction, AclStage};
+use crate::tables::generation::Slot;
+
+/// How many owners a verdict depends on one by one in a stage; on the whole switch's policy if there are more.
+const MAX_OWNERS: usize = 8;
+
+/// All ACLs that concern a switch: references into the programs of their owners.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SwitchPolicy {
+    has_acls: bool,
+    keeps_connections: bool,
+    parts: [HashMap<PortCondition, Vec<Part>, foldhash::fast::RandomState>; 5],
+    /// ACLs whose replies are logged, by the label that their connections keep.
+    logging: BTreeMap<(bool, u32), Arc<Acl>>,
+    /// The owners' slots, sorted.
+    owners: Vec<Slot>,
+}
+
+/// The rules of one owner for a question and a port.
+#[derive(Clone, Debug)]
+struct Part {
+    owner: Slot,
+    rules: Arc<Classifier>,
+}
+
+/// The answer to a question about a packet.
+#[derive(Default)]
+pub(crate) struct Decision<'a> {
+    /// The rule that counts.
+    pub(crate) rule: Option<&'a Arc<Acl>>,
+    /// The rules that left it to the tiers below.
+    pub(crate) passed: SmallVec<[&'a Arc<Acl>; 2]>,
+    owners: SmallVec<[Slot; MAX_OWNERS]>,
+}
+
+impl Decision<'_> {
+    /// What the answer depends on; `whole` stands for the policy of the switch.
+    pub(crate) fn deps(&self, whole: Slot) -> SmallVec<[Slot; MAX_OWNERS]> {
+        match self.owners.len() > MAX_OWNERS {
+            true => smallvec![whole],
+            false => self.owners.clone(),
+        }
+    }
+}
+
+impl SwitchPolicy {
+    pub(super) fn new<'a>(programs: impl Iterator<Item = &'a Program>) -> Self {
+        let mut policy = Self::default();
+        for program in programs {
+            policy.add(program);
+        }
+        policy.owners.sort_unstable();
+        policy
+    }
+
+    fn add(&mut self, program: &Program) {
+        self.has_acls |= !program.acls.is_empty();
+        self.keeps_connections |= program.keeps_connections();
+        self.owners.push(program.slot);
+        for (mine, theirs) in self.parts.iter_mut().zip(program.parts.iter()) {
+            for (port, rules) in theirs {
+                mine.entry(port.clone()).or_default().push(Part {
+                    owner: program.slot,
+                    rules: rules.clone(),
+                });
+            }
+        }
+        for acl in program.acls.values() {
+            if acl.label != 0 && acl.log.as_ref().is_some_and(|log| log.related) {
+                let key = (acl.stage == AclStage::ToLport, acl.label);
+                self.logging.entry(key).or_insert_with(|| acl.clone());
+            }
+        }
+    }
+
+    /// Whether there are any ACLs at all.
+    pub(crate) fn has_acls(&self) -> bool {
+        self.has_acls
+    }
+
+    /// Whether an ACL has connections kept, so that all IP traffic of the switch is tracked.
+    pub(crate) fn keeps_connections(&self) -> bool {
+        self.keeps_connections
+    }
+
+    /// The ACL that has the replies of connections with this label logged; they go the other way than what it is
+    /// asked for.
+    pub(crate) fn logs_replies(&self, is_to_lport: bool, label: u32) -> Option<&Arc<Acl>> {
+        self.logging.get(&(is_to_lport, label))
+    }
+
+    /// True if the policy is, in part, that of the owner with this slot.
+    pub(super) fn is_of(&self, owner: Slot) -> bool {
+        self.owners.binary_search(&owner).is_ok()
+    }
+
+    /// True if both ask the same owners about the same ports: what has been decided by the one depends on what it
+    /// would by the other.
+    pub(crate) fn has_shape_of(&self, other: &SwitchPolicy) -> bool {
+        let owners = |parts: &[Part]| parts.iter().map(|part| part.owner).collect::<Vec<_>>();
+        self.has_acls == other.has_acls
+            && self.keeps_connections == other.keeps_connections
+            && self.parts.iter().zip(&other.parts).all(|(mine, theirs)| {
+                mine.len() == theirs.len()
+                    && mine.iter().all(|(port, parts)| {
+                        let others = theirs.get(port);
+                        others.is_some_and(|others| owners(parts) == owners(others))
+                    })
+            })
+    }
+
+    /// The first rule, in order, that matches and that `counts`. A rule that passes leaves out the rest of its tier.
+    pub(crate) fn decide(
+        &self,
+        question: Question,
+        subject: &Subject<'_>,
+        counts: impl Fn(&Acl) -> bool,
+    ) -> Decision<'_> {
+        let parts = &self.parts[question.index()];
+        let mut candidates = Candidates::default();
+        let mut decision = Decision::default();
+        for port in subject.port_conditions() {
+            for part in parts.get(&port).into_iter().flatten() {
+                if !decision.owners.contains(&part.owner) && decision.owners.len() <= MAX_OWNERS {
+                    decision.owners.push(part.owner);
+                }
+                part.rules.candidates(subject, &mut candidates);
+            }
+        }
+        while let Some(acl) = candidates.next() {
+            let passed = decision.passed.last();
+            let is_over = passed.is_some_and(|passed| passed.tier == acl.tier);
+            if is_over || !counts(acl) || !subject.satisfies(&acl.matches) {
+                continue;
+            }
+            if acl.action != AclAction::Pass {
+                decision.rule = Some(acl);
+                break;
+            }
+            decision.passed.push(acl);
+        }
+        decision
+    }
+
+    /// All rules of a stage, in order.
+    pub(crate) fn rules(&self, stage: AclStage) -> Vec<&Arc<Acl>> {
+        let parts = self.parts[Question::Stage(stage).index()]
+            .values()
+            .flatten();
+        let mut rules: Vec<_> = parts.flat_map(|part| part.rules.rules()).collect();
+        rules.sort_by_key(|acl| super::classifier::order(acl));
+        rules.dedup_by_key(|acl| acl.uuid);
+        rules
+    }
+}
