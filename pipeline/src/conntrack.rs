@@ -73,6 +73,24 @@ bitflags! {
     }
 }
 
+impl State {
+    /// The bits in OVN's words, as in `ct_state=new|trk`.
+    pub fn words(self) -> String {
+        const WORDS: [(State, &str); 8] = [
+            (State::NEW, "new"),
+            (State::ESTABLISHED, "est"),
+            (State::RELATED, "rel"),
+            (State::REPLY, "rpl"),
+            (State::INVALID, "inv"),
+            (State::TRACKED, "trk"),
+            (State::SNAT, "snat"),
+            (State::DNAT, "dnat"),
+        ];
+        let set = WORDS.into_iter().filter(|(bit, _)| self.contains(*bit));
+        set.map(|(_, word)| word).collect::<Vec<_>>().join("|")
+    }
+}
+
 /// A zone's answer about a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tracked {

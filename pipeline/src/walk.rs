@@ -41,6 +41,7 @@ pub fn process<R: Recorder>(
     (flow, segment): (&Flow, &Segment),
     recorder: &mut R,
 ) -> Verdict {
+    conntrack.begin();
     let mut walk = Walk {
         tables,
         conntrack,
