@@ -70,6 +70,10 @@ impl<'a> Checker<'a> {
     }
 
     fn unknown(&self, name: &Name) -> Diagnostic {
+        if name.name == "ip6.label" {
+            let message = "`ip6.label` is not looked at: hosts change it as they like";
+            return Diagnostic::new(name.name_span, message);
+        }
         let diagnostic =
             Diagnostic::new(name.name_span, format!("there is no field `{}`", name.name));
         let similar = self.symbols.similar(&name.name).join(", ");
@@ -79,8 +83,13 @@ impl<'a> Checker<'a> {
         diagnostic.help(format!("there is {similar}"))
     }
 
+    /// A field that stands for itself: one bit for being 1, and, since OVN takes `!field` for `field == 0`, several
+    /// under `!` for being anything else.
     fn bare(&self, name: &Name, is_negated: bool) -> Result<Match, Diagnostic> {
         let operand = self.operand(name)?;
+        if let Some(bits) = operand.bits.filter(|bits| bits.width() > 1 && is_negated) {
+            return Ok(Match::nonzero(operand.id, bits, name.span));
+        }
         let Some(bits) = operand.bits.filter(|bits| bits.width() == 1) else {
             let message = format!("`{}` is not one bit and must be compared", name.name);
             let zero = if operand.bits.is_some() { "0" } else { "\"\"" };

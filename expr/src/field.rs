@@ -18,7 +18,15 @@ pub enum PortField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "named as in expressions")]
 pub enum Field {
+    /// `reg0`...`reg3`, or `xreg0` and `xreg1`: OVN's own memory, which nothing writes here.
+    Xxreg0,
+    /// `reg4`...`reg7`, or `xreg2` and `xreg3`; likewise.
+    Xxreg1,
+    /// `reg8` and `reg9`; likewise.
+    Xreg4,
     Flags,
+    /// The mark of the packet in its node, which nothing writes here.
+    PktMark,
     CtMark,
     CtLabel,
     CtState,

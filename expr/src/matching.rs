@@ -183,6 +183,18 @@ impl Match {
         whole(operands.into_iter().flat_map(flatten).collect())
     }
 
+    /// The test for any of the bits of a field.
+    pub(crate) fn nonzero(symbol: SymbolId, bits: Bits, span: Span) -> Match {
+        Match::Test(Test {
+            symbol,
+            bits: Some(bits),
+            relation: Relation::Unequal,
+            elements: vec![Element::Integer(Constant::decimal(0))],
+            in_braces: false,
+            span,
+        })
+    }
+
     /// The test for the one bit of a predicate or field.
     pub(crate) fn bare(symbol: SymbolId, bits: Bits, span: Span) -> Match {
         Match::Test(Test {

@@ -10,7 +10,7 @@ mod solve;
 
 use packet::Flow;
 
-use crate::{Diagnostic, Field, PortField};
+use crate::{Constant, Diagnostic, Field, PortField};
 
 /// The longest microflow that is read, in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -30,15 +30,42 @@ pub struct Microflow {
     pub ct_label: u128,
 }
 
+/// What the sets in a microflow hold. As an address or a port a set stands for one of its members, so that it
+/// says something only if the rest leaves one.
+pub trait Sets {
+    /// The members of an address set; `None` if there is no such set.
+    fn addresses(&self, set: &str) -> Option<Vec<Constant>>;
+    /// The names of the ports of a port group; `None` if there is no such group.
+    fn ports(&self, group: &str) -> Option<Vec<String>>;
+}
+
+/// No sets at all.
+struct NoSets;
+
+impl Sets for NoSets {
+    fn addresses(&self, _: &str) -> Option<Vec<Constant>> {
+        None
+    }
+
+    fn ports(&self, _: &str) -> Option<Vec<String>> {
+        None
+    }
+}
+
+/// Parses a microflow without sets; see [`parse_with`].
+pub fn parse(source: &str) -> Result<Microflow, Diagnostic> {
+    parse_with(source, &NoSets)
+}
+
 /// Parses a microflow. It is an error if it contradicts itself, leaves open what the packet is, or does not
 /// say where the packet enters.
-pub fn parse(source: &str) -> Result<Microflow, Diagnostic> {
+pub fn parse_with(source: &str, sets: &dyn Sets) -> Result<Microflow, Diagnostic> {
     if source.len() > MAX_LENGTH {
         let message = format!("microflow is longer than {MAX_LENGTH} bytes");
         return Err(Diagnostic::new(0..0, message));
     }
     let expression = crate::parse(source)?;
-    let constraints = expand::expand(&expression)?;
+    let constraints = expand::expand(&expression, sets)?;
     let solution = solve::solve(constraints)?;
     let Some(inport) = solution.port(PortField::Inport) else {
         let end = source.trim_end().len();

@@ -1,7 +1,7 @@
 //! Input: microflow expressions. Output: the packet, or what is wrong and where.
 
 use expr::microflow::{self, Microflow};
-use expr::{Bits, Members, Packet};
+use expr::{Bits, Constant, Members, Packet};
 use packet::flow::{Arp, Discovery, Fragment, Ip, Network, Transport, VlanTag};
 use proptest::prelude::*;
 
@@ -135,6 +135,75 @@ fn what_a_field_implies_decides_between_alternatives() {
     }
 }
 
+/// `$one` and `$two` have so many addresses, `@one` and `@two` so many ports.
+struct Numbered;
+
+impl microflow::Sets for Numbered {
+    fn addresses(&self, set: &str) -> Option<Vec<Constant>> {
+        let all = ["10.0.0.1", "10.0.0.2", "fd00::1"];
+        let count = ["none", "one", "two", "three"]
+            .iter()
+            .position(|name| *name == set)?;
+        let constants = all[..count].iter();
+        Some(constants.map(|text| text.parse().unwrap()).collect())
+    }
+
+    fn ports(&self, group: &str) -> Option<Vec<String>> {
+        let count = ["none", "one", "two"]
+            .iter()
+            .position(|name| *name == group)?;
+        Some(
+            ["a", "b"][..count]
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
+        )
+    }
+}
+
+#[test]
+fn a_set_stands_for_the_member_that_the_rest_leaves() {
+    let contradiction = "this contradicts the rest of the microflow";
+    let ambiguity = "this leaves open which packet is meant";
+    for (source, expected) in [
+        ("inport == @one && ip4.src == $one", Ok(("a", "10.0.0.1"))),
+        (
+            "inport == @two && inport == \"b\" && ip4.src == $one",
+            Ok(("b", "10.0.0.1")),
+        ),
+        (
+            "inport == \"a\" && ip4.src == $three && ip4.src[0] == 0",
+            Ok(("a", "10.0.0.2")),
+        ),
+        (
+            "inport == \"a\" && ip4.src == $two && ip4.src != $one",
+            Ok(("a", "10.0.0.2")),
+        ),
+        ("inport == \"a\" && ip4.src == $two", Err(ambiguity)),
+        ("inport == @two && ip4", Err(ambiguity)),
+        ("inport == \"a\" && ip4.src == $none", Err(contradiction)),
+        ("inport == @none && ip4", Err(contradiction)),
+        ("inport == @nosuch && ip4", Err("there is no set @nosuch")),
+        (
+            "inport == \"a\" && ip4.src == $nosuch",
+            Err("there is no set $nosuch"),
+        ),
+    ] {
+        let found = microflow::parse_with(source, &Numbered);
+        let found = found.map(|microflow| match microflow.flow.network {
+            Network::Ip(ip) => (microflow.inport, ip.src.to_string()),
+            other => panic!("{source}: expected IP, got {other:?}"),
+        });
+        let found = found.as_ref();
+        let found = found.map(|(port, src)| (port.as_str(), src.as_str()));
+        assert_eq!(
+            found.map_err(|error| error.message.as_str()),
+            expected,
+            "{source}"
+        );
+    }
+}
+
 #[test]
 fn connection_state_is_read() {
     let microflow =
@@ -201,7 +270,7 @@ fn what_is_wrong_is_said_where_it_stands() {
         ),
         (
             r#"inport == "a" && ip4.src == $set"#,
-            "$set names a set, but a microflow is one packet",
+            "there is no set $set",
             "ip4.src == $set",
         ),
         (

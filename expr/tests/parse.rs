@@ -65,6 +65,10 @@ fn expressions_are_read_and_printed() {
         ("inport == \"ä€\" && ip4", None),
         ("/* ä€ */ ip4", Some("ip4")),
         ("flags.loopback", None),
+        ("reg0[0..7] == 5 && xxreg1[127] && xreg4 != 0", None),
+        ("pkt.mark == 0x1/0x1 && ct_mark.skip_snat", None),
+        // OVN takes it for this; without `!` several bits must be compared.
+        ("!tcp.flags", Some("!(tcp.flags != 0)")),
         ("abc::1 == ip6.src", Some("ip6.src == abc::1")),
     ];
     for (source, printed) in cases {
@@ -161,6 +165,17 @@ fn what_is_wrong_is_said_where_it_stands() {
             "ip4.src == @group",
             "holds an integer, not a name",
             "@group",
+        ),
+        ("!(!tcp.flags)", "`tcp.flags` is not one bit", "tcp.flags"),
+        (
+            "!(vlan.present && !(tcp.flags))",
+            "`tcp.flags` is not one bit",
+            "tcp.flags",
+        ),
+        (
+            "ip6.label == 5",
+            "`ip6.label` is not looked at",
+            "ip6.label",
         ),
         ("inport", "`inport` is not one bit", "inport"),
         ("tcp.dst", "`tcp.dst` is not one bit", "tcp.dst"),

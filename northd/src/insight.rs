@@ -2,6 +2,7 @@
 
 mod find;
 mod flow_list;
+mod names;
 mod status;
 mod trace;
 
@@ -14,6 +15,7 @@ use northbound_proto::northbound::{
 use pipeline::Tables;
 use tonic::Status;
 
+use self::names::Names;
 use crate::compile;
 use crate::northbound::{Insight, Northbound};
 use crate::southbound::{Southbound, State, Stopping};
@@ -60,7 +62,8 @@ impl ControlInsight {
 
 impl Insight for ControlInsight {
     async fn trace(&self, request: TraceRequest) -> Result<TraceReply, Status> {
-        self.with_tables(move |tables| trace::reply(&tables, &request))
+        let database = self.northbound.snapshot();
+        self.with_tables(move |tables| trace::reply(&tables, &Names(&database), &request))
             .await
     }
 

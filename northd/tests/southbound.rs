@@ -6,7 +6,7 @@ mod harness;
 
 use common::{commit, connect};
 use harness::{Node, port, switch};
-use model::Operation;
+use model::{Id, Operation, Table as _, nb};
 use northbound_proto::northbound::trace_request::Detail;
 use northbound_proto::northbound::{FlowListRequest, StatusRequest, TraceRequest};
 use northd::Northd;
@@ -160,6 +160,53 @@ async fn a_commit_is_answered_with_what_is_not_in_force() {
         .expect("answered")
         .into_inner();
     assert_eq!(status.warnings[0].column, "addresses");
+    northd.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_microflow_may_name_sets() {
+    let northd = start().await;
+    let mut client = connect(northd.addresses().northbound).await;
+    let mut ports = [port("a"), port("b")];
+    ports[0]
+        .addresses
+        .insert("02:00:00:00:00:01 10.0.0.1 fd00::1".into());
+    let mut operations = switch("blue", &ports);
+    let group = nb::PortGroup {
+        id: Id::random(),
+        name: "group".into(),
+        ports: [ports[0].id].into(),
+        ..nb::PortGroup::default()
+    };
+    let set = nb::AddressSet {
+        id: Id::random(),
+        name: "set".into(),
+        addresses: ["10.0.0.9".to_owned()].into(),
+        ..nb::AddressSet::default()
+    };
+    operations.extend([group.insert(), set.insert()]);
+    commit(&mut client, &operations).await.expect("answered");
+    for (microflow, expected) in [
+        (
+            "inport == @group && ip4.src == $group_ip4 && ip4.dst == $set",
+            None,
+        ),
+        ("inport == @group && ip6.src == $group_ip6", None),
+        (
+            "inport == @group && ip6.src == $group_ip5",
+            Some("there is no set $group_ip5"),
+        ),
+        ("inport == @set && ip4", Some("there is no set @set")),
+    ] {
+        let request = TraceRequest {
+            datapath: String::new(),
+            microflow: microflow.to_owned(),
+            detail: Detail::Minimal.into(),
+        };
+        let reply = client.trace(request).await.expect("answered").into_inner();
+        let error = reply.error.map(|error| error.message);
+        assert_eq!(error.as_deref(), expected, "{microflow}");
+    }
     northd.shutdown().await;
 }
 

@@ -1,6 +1,7 @@
 //! From a [`Match`] to constraints on fields: predicates and prerequisites are written out, and `!` is
 //! pushed down to the comparisons.
 
+use super::Sets;
 use crate::symbols::Meaning;
 use crate::{Bits, Diagnostic, Element, Field, Match, PortField, Relation, Span, Test};
 
@@ -35,23 +36,23 @@ pub(super) enum Constraint {
     },
 }
 
-/// Writes out an expression. Address sets and port groups describe no single packet.
-pub(super) fn expand(expression: &Match) -> Result<Constraint, Diagnostic> {
-    expand_as(expression, true)
+/// Writes out an expression, with the members of sets in their place.
+pub(super) fn expand(expression: &Match, sets: &dyn Sets) -> Result<Constraint, Diagnostic> {
+    expand_as(expression, true, sets)
 }
 
-fn expand_as(expression: &Match, wanted: bool) -> Result<Constraint, Diagnostic> {
+fn expand_as(expression: &Match, wanted: bool, sets: &dyn Sets) -> Result<Constraint, Diagnostic> {
     let each = |operands: &[Match]| {
         operands
             .iter()
-            .map(|operand| expand_as(operand, wanted))
+            .map(|operand| expand_as(operand, wanted, sets))
             .collect::<Result<Vec<_>, _>>()
     };
     Ok(match expression {
         Match::Constant(value) => boolean(*value == wanted, Span::default()),
         // Whatever is asked of a node is true: a microflow is traced on all of them.
         Match::Resident(_) => boolean(wanted, Span::default()),
-        Match::Not(inner) => expand_as(inner, !wanted)?,
+        Match::Not(inner) => expand_as(inner, !wanted, sets)?,
         Match::All(operands) | Match::Any(operands) => {
             let constraints = each(operands)?;
             if matches!(expression, Match::All(_)) == wanted {
@@ -61,7 +62,7 @@ fn expand_as(expression: &Match, wanted: bool) -> Result<Constraint, Diagnostic>
                 Constraint::Any(constraints, span)
             }
         }
-        Match::Test(test) => expand_test(test, wanted)?,
+        Match::Test(test) => expand_test(test, wanted, sets)?,
     })
 }
 
@@ -86,20 +87,19 @@ fn span(expression: &Match) -> Span {
     }
 }
 
-fn expand_test(test: &Test, wanted: bool) -> Result<Constraint, Diagnostic> {
+fn expand_test(test: &Test, wanted: bool, sets: &dyn Sets) -> Result<Constraint, Diagnostic> {
     let symbol = test.symbol.symbol();
     let relation = if wanted {
         test.relation
     } else {
         test.relation.negated()
     };
-    let compared = test
-        .elements
+    let compared = elements(test, sets)?
         .iter()
-        .map(|element| expand_element(test, relation, element))
+        .map(|element| expand_element(test, relation, element, sets))
         .collect::<Result<Vec<_>, _>>()?;
     let mut constraints = match &symbol.prerequisites {
-        Some(needed) => vec![relocate(expand_as(needed, true)?, test.span)],
+        Some(needed) => vec![relocate(expand_as(needed, true, sets)?, test.span)],
         None => Vec::new(),
     };
     constraints.push(match relation {
@@ -109,10 +109,33 @@ fn expand_test(test: &Test, wanted: bool) -> Result<Constraint, Diagnostic> {
     Ok(Constraint::All(constraints))
 }
 
+/// What a field is compared with, with the members of sets that fit it in their place.
+fn elements(test: &Test, sets: &dyn Sets) -> Result<Vec<Element>, Diagnostic> {
+    let width = test.bits.map_or(0, Bits::width);
+    let mut elements = Vec::new();
+    for element in &test.elements {
+        let unknown = || Diagnostic::new(test.span, format!("there is no set {element}"));
+        match element {
+            Element::AddressSet(set) => {
+                let members = sets.addresses(set).ok_or_else(unknown)?.into_iter();
+                let fitting = members.filter(|member| member.width() <= width);
+                elements.extend(fitting.map(Element::Integer));
+            }
+            Element::PortGroup(group) => {
+                let members = sets.ports(group).ok_or_else(unknown)?;
+                elements.extend(members.into_iter().map(Element::Text));
+            }
+            other => elements.push(other.clone()),
+        }
+    }
+    Ok(elements)
+}
+
 fn expand_element(
     test: &Test,
     relation: Relation,
     element: &Element,
+    sets: &dyn Sets,
 ) -> Result<Constraint, Diagnostic> {
     let symbol = test.symbol.symbol();
     let is_equal = relation == Relation::Equal;
@@ -126,7 +149,8 @@ fn expand_element(
         }),
         (Meaning::Predicate(expansion), Element::Integer(constant)) => {
             let is_one = constant.value & 1 == 1;
-            Ok(relocate(expand_as(expansion, is_one == is_equal)?, span))
+            let expansion = expand_as(expansion, is_one == is_equal, sets)?;
+            Ok(relocate(expansion, span))
         }
         (Meaning::Field(field, part), Element::Integer(constant)) => {
             let bits = test.bits.unwrap_or(Bits { low: 0, high: 0 });
@@ -146,8 +170,8 @@ fn expand_element(
             ))
         }
         _ => {
-            let message = format!("{element} names a set, but a microflow is one packet");
-            Err(Diagnostic::new(span, message).help("write the one value that the packet has"))
+            let message = format!("{element} cannot be compared with `{}`", symbol.name);
+            Err(Diagnostic::new(span, message))
         }
     }
 }

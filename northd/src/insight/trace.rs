@@ -7,10 +7,11 @@ use pipeline::Tables;
 use pipeline::conntrack::Untracked;
 
 use super::find::find_datapath;
+use super::names::Names;
 
 /// The trace, or what is wrong with what was asked.
-pub(super) fn reply(tables: &Tables, request: &TraceRequest) -> TraceReply {
-    match trace(tables, request) {
+pub(super) fn reply(tables: &Tables, names: &Names<'_>, request: &TraceRequest) -> TraceReply {
+    match trace(tables, names, request) {
         Ok(reply) => reply,
         Err(error) => TraceReply {
             error: Some(error),
@@ -19,9 +20,14 @@ pub(super) fn reply(tables: &Tables, request: &TraceRequest) -> TraceReply {
     }
 }
 
-fn trace(tables: &Tables, request: &TraceRequest) -> Result<TraceReply, Diagnostic> {
+fn trace(
+    tables: &Tables,
+    names: &Names<'_>,
+    request: &TraceRequest,
+) -> Result<TraceReply, Diagnostic> {
     let source = &request.microflow;
-    let flow = microflow::parse(source).map_err(|error| in_microflow(source, error))?;
+    let flow = microflow::parse_with(source, names);
+    let flow = flow.map_err(|error| in_microflow(source, error))?;
     check_datapath(tables, request, &flow)?;
     let trace =
         pipeline::trace(tables, &mut Untracked, &flow.inport, &flow.flow).map_err(|error| {

@@ -45,7 +45,7 @@ enumeration! {
     AclStage { FromLport, FromLportAfterLb, ToLport }
     BackendState { Ready, Serving, Draining, Offline }
     Field {
-        Flags, CtMark, CtLabel, CtState,
+        Xxreg0, Xxreg1, Xreg4, Flags, PktMark, CtMark, CtLabel, CtState,
         EthSrc, EthDst, EthType, VlanTci,
         IpProto, IpDscp, IpEcn, IpTtl, IpFrag, Ip4Src, Ip4Dst, Ip6Src, Ip6Dst,
         Icmp4Type, Icmp4Code, Icmp6Type, Icmp6Code,
