@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::acl::{Acl, AclStage, AclVerdict, Severity};
+use model::endpoint::Endpoint;
 use model::lb::{self, EmptyPolicy, HealthCheck, LoadBalancer, NeighborResponder, TrafficPolicy};
 use model::nat::{Nat, NatKind, Peers};
 use model::{Id, RowFault, nb};
+use proptest::prelude::*;
 
-fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+fn map<const N: usize, T: AsRef<str>>(pairs: [(&str, T); N]) -> BTreeMap<String, String> {
     let pairs = pairs.into_iter();
-    pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    pairs
+        .map(|(k, v)| (k.to_owned(), v.as_ref().to_owned()))
+        .collect()
 }
 
 fn balancer<const N: usize, const M: usize>(
@@ -279,7 +283,7 @@ fn health_checks_have_ovns_defaults() {
         options,
         ..nb::LoadBalancerHealthCheck::default()
     };
-    let check = HealthCheck::parse(&row("30.0.0.1:80", map([]))).unwrap();
+    let check = HealthCheck::parse(&row("30.0.0.1:80", BTreeMap::new())).unwrap();
     let numbers = [
         check.interval_s,
         check.timeout_s,
@@ -299,7 +303,9 @@ fn health_checks_have_ovns_defaults() {
         ("/healthz", None, 204..=204)
     );
     assert_eq!(
-        HealthCheck::parse(&row("^vip:80", map([]))).unwrap().vip,
+        HealthCheck::parse(&row("^vip:80", BTreeMap::new()))
+            .unwrap()
+            .vip,
         None
     );
     for (vip, key, value) in [
@@ -425,4 +431,78 @@ fn rules_are_read() {
     };
     let acl = Acl::parse(&other).unwrap();
     assert_eq!((acl.stage, acl.log), (AclStage::ToLport, None));
+}
+
+/// Texts that have much of what the parsers look for.
+fn any_text() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        prop::sample::select(vec![
+            "10.0.0.1",
+            "fd00::1",
+            "[",
+            "]",
+            ":",
+            ",",
+            " ",
+            "=",
+            "^",
+            "^v",
+            "80",
+            "0",
+            "65536",
+            "-",
+            "/",
+            "24",
+            ".",
+            "true",
+            "/x",
+            "ä",
+            "00:00:00:00:00:01",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,3}",
+    ];
+    prop::collection::vec(part, 0..6).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn an_endpoint_that_is_printed_is_read_again(text in any_text()) {
+        if let Ok(endpoint) = text.parse::<Endpoint>() {
+            prop_assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
+        }
+    }
+
+    #[test]
+    fn any_row_is_read_or_refused(texts in prop::collection::vec(any_text(), 6), is_template: bool) {
+        let [a, b, c, d, e, f] = <[String; 6]>::try_from(texts).expect("six texts");
+        let value = if is_template { "true" } else { "false" };
+        let mut options = map([("template", value)]);
+        let names = lb::OPTIONS.iter().filter(|option| option.name != "template");
+        options.extend(names.map(|option| (option.name.to_owned(), c.clone())));
+        let row = nb::LoadBalancer {
+            vips: map([(&a, &b)]),
+            ip_port_mappings: map([(&d, &e)]),
+            options: if f.is_empty() { options } else { map([("template", value)]) },
+            ..nb::LoadBalancer::default()
+        };
+        let variables = map([("v", &f)]);
+        let expanded = lb::expand(&row, &variables);
+        if !is_template {
+            prop_assert_eq!(&expanded, &row);
+            prop_assert_eq!(lb::check(&row).is_ok(), LoadBalancer::parse(&row).is_ok());
+        } else if LoadBalancer::parse(&row).is_ok() {
+            prop_assert_eq!(lb::check(&row).map_err(|fault| fault.column == "vips"), Ok(()));
+        }
+        let check = nb::LoadBalancerHealthCheck {
+            vip: a.clone(),
+            options: lb::HEALTH_CHECK_OPTIONS.iter().map(|option| (option.name.to_owned(), b.clone())).collect(),
+            ..nb::LoadBalancerHealthCheck::default()
+        };
+        let _ = HealthCheck::parse(&check);
+        let nat = nb::Nat { external_port_range: d, external_mac: Some(e), logical_port: Some(f), ..nat("snat", &a, &b) };
+        if let Ok(nat) = Nat::parse(&nat) {
+            prop_assert_eq!(nat.external_ip.is_ipv4(), nat.logical_ip.addr().is_ipv4());
+        }
+    }
 }
