@@ -1,12 +1,12 @@
 //! Integer constants: numbers and addresses, with an optional mask, up to 128 bits.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use packet::Mac;
 
 /// How a constant was written, and is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Notation {
     /// `80`
     Decimal,
@@ -21,7 +21,7 @@ pub enum Notation {
 }
 
 /// An integer constant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Constant {
     /// Its value; no bit is set that the mask has not.
     pub value: u128,
@@ -94,6 +94,21 @@ impl Constant {
             (None, Notation::Ipv4) => 32,
             (None, Notation::Ipv6) => 128,
             (None, Notation::Ethernet) => 48,
+        }
+    }
+}
+
+impl From<IpAddr> for Constant {
+    /// The address of a host, without a mask.
+    fn from(address: IpAddr) -> Constant {
+        let (value, notation) = match address {
+            IpAddr::V4(ip) => (u32::from(ip).into(), Notation::Ipv4),
+            IpAddr::V6(ip) => (ip.into(), Notation::Ipv6),
+        };
+        Constant {
+            value,
+            mask: None,
+            notation,
         }
     }
 }

@@ -14,15 +14,19 @@
 //! Invariants, each a property test: compiling the changes of any sequence of transactions gives what
 //! compiling the last database from scratch gives, and the order in which rows are visited does not matter.
 
+mod acl;
 mod address;
+mod address_set;
 mod chassis;
 mod engine;
 mod fdb;
 mod features;
 mod global;
+mod group_member;
 mod index;
 mod learned_neighbor;
 mod merge;
+mod meter;
 mod networks;
 mod options;
 mod output;

@@ -1,22 +1,29 @@
 //! Relevance: which objects a node needs.
 //!
 //! A node needs the datapaths that are reachable, over any number of joined ports, from the ports bound to
-//! it; the nodes that have a port on one of them; and the settings of the whole network. A `localport` is
-//! bound to no node; it counts for those that have an interface for it.
+//! it; the nodes that have a port on one of them; what these datapaths use; and the settings of the whole
+//! network. A `localport` is bound to no node; it counts for those that have an interface for it. Of a load
+//! balancer whose addresses differ from node to node it needs its own; a backend is probed by the node that
+//! has its port.
 
 mod graph;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pipeline::object::{ChassisName, DatapathKey, Object, ObjectKey};
+use pipeline::object::{ChassisName, DatapathKey, Object, ObjectKey, PortRef};
 
-use graph::Graph;
+use graph::{Graph, Touched};
+use shared::Uses;
+
+pub use shared::Shared;
 
 /// What each node needs, kept up to date change by change.
 #[derive(Debug, Default)]
 pub struct Relevance {
     graph: Graph,
+    uses: Uses,
     needs: BTreeMap<ChassisName, Needs>,
 }
 
@@ -27,6 +34,8 @@ pub struct Needs {
     pub datapaths: BTreeSet<DatapathKey>,
     /// The nodes that have a port on one of them, itself included.
     pub chassis: BTreeSet<ChassisName>,
+    /// What the datapaths use.
+    pub shared: BTreeSet<Shared>,
 }
 
 /// How the needs of a node changed.
@@ -36,6 +45,10 @@ pub struct NeedsChange {
     pub datapaths: BTreeSet<DatapathKey>,
     /// The nodes that it began or ceased to need.
     pub chassis: BTreeSet<ChassisName>,
+    /// What it began or ceased to need of what datapaths use.
+    pub shared: BTreeSet<Shared>,
+    /// The ports that it got or lost.
+    pub ports: BTreeSet<PortRef>,
 }
 
 impl Relevance {
@@ -44,13 +57,15 @@ impl Relevance {
         &mut self,
         changed: &BTreeMap<ObjectKey, Option<Arc<Object>>>,
     ) -> BTreeMap<ChassisName, NeedsChange> {
-        let mut touched = graph::Touched::default();
+        let mut touched = Touched::default();
+        let mut shared = BTreeSet::new();
         for (key, object) in changed {
+            self.uses.set(key, object.as_deref(), &mut shared);
             if let ObjectKey::Port(at) = key {
                 self.graph.set_port(*at, object.as_deref(), &mut touched);
             }
         }
-        self.update(&touched)
+        self.update(&touched, &shared)
     }
 
     /// Notes whether a node has an interface for the localport of this name, which need not exist yet, and
@@ -61,26 +76,50 @@ impl Relevance {
         localport: &str,
         is_interested: bool,
     ) -> BTreeMap<ChassisName, NeedsChange> {
-        let mut touched = graph::Touched::default();
+        let mut touched = Touched::default();
         self.graph
             .set_interest(chassis, localport, is_interested, &mut touched);
-        self.update(&touched)
+        self.update(&touched, &BTreeSet::new())
     }
 
-    fn update(&mut self, touched: &graph::Touched) -> BTreeMap<ChassisName, NeedsChange> {
-        let mut changes = BTreeMap::new();
+    fn update(
+        &mut self,
+        touched: &Touched,
+        shared: &BTreeSet<Shared>,
+    ) -> BTreeMap<ChassisName, NeedsChange> {
+        let mut changes: BTreeMap<ChassisName, NeedsChange> = BTreeMap::new();
         for chassis in self.affected(touched) {
-            let needs = self.graph.needs(&chassis);
-            let old = match needs.datapaths.is_empty() {
-                true => self.needs.remove(&chassis),
-                false => self.needs.insert(chassis.clone(), needs.clone()),
-            };
-            let change = difference(&old.unwrap_or_default(), &needs);
-            if change != NeedsChange::default() {
-                changes.insert(chassis, change);
+            let change = self.update_reach(&chassis);
+            changes.insert(chassis, change);
+        }
+        for (chassis, needs) in &mut self.needs {
+            let change = changes.entry(chassis.clone()).or_default();
+            let mut shared = shared.clone();
+            shared.extend(self.uses.of_datapaths(&change.datapaths));
+            change.shared.extend(self.uses.update(needs, shared));
+        }
+        for (port, chassis) in &touched.moved {
+            let change = changes.entry(chassis.clone()).or_default();
+            change.ports.insert(*port);
+        }
+        changes.retain(|_, change| *change != NeedsChange::default());
+        changes
+    }
+
+    /// Finds the datapaths and nodes that a node needs anew. What they use is brought up to date afterwards,
+    /// but for a node that has come to need nothing.
+    fn update_reach(&mut self, chassis: &ChassisName) -> NeedsChange {
+        let old = self.needs.remove(chassis).unwrap_or_default();
+        let new = self.graph.needs(chassis);
+        let mut change = difference(&old, &new);
+        match new.datapaths.is_empty() {
+            true => change.shared = old.shared,
+            false => {
+                let shared = old.shared;
+                self.needs.insert(chassis.clone(), Needs { shared, ..new });
             }
         }
-        changes
+        change
     }
 
     /// Whether a node needs the object of this key.
@@ -89,6 +128,11 @@ impl Relevance {
         match key {
             ObjectKey::Global => true,
             ObjectKey::Chassis(name) => needs.is_some_and(|needs| needs.chassis.contains(name)),
+            ObjectKey::Vip(vip) if vip.chassis.as_ref().is_some_and(|at| at != chassis) => false,
+            ObjectKey::Probe(probe) => self.graph.chassis(probe.port) == Some(chassis),
+            key if let Some(shared) = Shared::of(key) => {
+                needs.is_some_and(|needs| needs.shared.contains(&shared))
+            }
             key => key.datapath().is_some_and(|datapath| {
                 needs.is_some_and(|needs| needs.datapaths.contains(&datapath))
             }),
@@ -101,7 +145,7 @@ impl Relevance {
     }
 
     /// The nodes whose needs may have changed.
-    fn affected(&self, touched: &graph::Touched) -> BTreeSet<ChassisName> {
+    fn affected(&self, touched: &Touched) -> BTreeSet<ChassisName> {
         let reach = |needs: &Needs| {
             let mut datapaths = touched.datapaths.iter();
             datapaths.any(|datapath| needs.datapaths.contains(datapath))
@@ -118,5 +162,6 @@ fn difference(old: &Needs, new: &Needs) -> NeedsChange {
     NeedsChange {
         datapaths: datapaths.copied().collect(),
         chassis: chassis.cloned().collect(),
+        ..NeedsChange::default()
     }
 }

@@ -10,6 +10,21 @@ use uuid::Uuid;
 
 /// The columns that the compiler reads, or that northd answers.
 const READ: &[(&str, &[&str])] = &[
+    (
+        "ACL",
+        &[
+            "action",
+            "direction",
+            "label",
+            "log",
+            "match",
+            "meter",
+            "options",
+            "priority",
+            "severity",
+            "tier",
+        ],
+    ),
     ("Address_Set", &["addresses"]),
     (
         "Logical_Router",
@@ -30,7 +45,7 @@ const READ: &[(&str, &[&str])] = &[
             "route_table",
         ],
     ),
-    ("Logical_Switch", &["other_config", "ports"]),
+    ("Logical_Switch", &["acls", "other_config", "ports"]),
     (
         "Logical_Switch_Port",
         &[
@@ -44,8 +59,10 @@ const READ: &[(&str, &[&str])] = &[
             "type",
         ],
     ),
+    ("Meter", &["bands", "fair", "unit"]),
+    ("Meter_Band", &["action", "burst_size", "rate"]),
     ("NB_Global", &["nb_cfg", "options"]),
-    ("Port_Group", &["ports"]),
+    ("Port_Group", &["acls", "ports"]),
     (
         "Static_MAC_Binding",
         &["ip", "logical_port", "mac", "override_dynamic_mac"],
@@ -54,21 +71,6 @@ const READ: &[(&str, &[&str])] = &[
 
 /// The columns that are checked when they are written, and that the compiler does not read yet.
 const CHECKED: &[(&str, &[&str])] = &[
-    (
-        "ACL",
-        &[
-            "action",
-            "direction",
-            "label",
-            "log",
-            "match",
-            "meter",
-            "options",
-            "priority",
-            "severity",
-            "tier",
-        ],
-    ),
     ("Chassis_Template_Var", &["chassis", "variables"]),
     (
         "Load_Balancer",
@@ -87,12 +89,7 @@ const CHECKED: &[(&str, &[&str])] = &[
         "Logical_Router",
         &["load_balancer", "load_balancer_group", "nat"],
     ),
-    (
-        "Logical_Switch",
-        &["acls", "load_balancer", "load_balancer_group"],
-    ),
-    ("Meter", &["bands", "fair", "unit"]),
-    ("Meter_Band", &["action", "burst_size", "rate"]),
+    ("Logical_Switch", &["load_balancer", "load_balancer_group"]),
     (
         "NAT",
         &[
@@ -108,7 +105,6 @@ const CHECKED: &[(&str, &[&str])] = &[
             "type",
         ],
     ),
-    ("Port_Group", &["acls"]),
 ];
 
 /// The columns that are warned about when they are written, with such a value.
@@ -243,7 +239,21 @@ fn example() -> Vec<Operation> {
         static_routes: [route.id].into(),
         ..nb::LogicalRouter::default()
     };
+    let rule = nb::Acl {
+        id: Id::random(),
+        action: "drop".into(),
+        direction: "to-lport".into(),
+        r#match: "ip".into(),
+        ..nb::Acl::default()
+    };
+    let group = nb::PortGroup {
+        id: Id::random(),
+        name: "g".into(),
+        acls: [rule.id].into(),
+        ..nb::PortGroup::default()
+    };
     let mut operations = harness::switch("s", &[harness::port("a")]);
+    operations.extend([rule.insert(), group.insert()]);
     operations.extend([gateway.insert(), route.insert(), router.insert()]);
     operations
 }

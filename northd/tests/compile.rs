@@ -422,7 +422,7 @@ fn routers_are_joined_by_peers_and_know_fixed_neighbors() {
 }
 
 #[test]
-fn one_more_port_runs_one_more_unit() {
+fn one_more_port_runs_its_own_units_alone() {
     let mut world = World::new();
     let ports: Vec<_> = (0..50)
         .map(|number| harness::port(&format!("p{number}")))
@@ -442,5 +442,5 @@ fn one_more_port_runs_one_more_unit() {
     ]);
     let changes = world.database.changes_since(&before);
     let more = compiler.apply(&world.database, &changes);
-    assert_eq!((more.units_run, more.objects.len()), (1, 1));
+    assert_eq!((more.units_run, more.objects.len()), (2, 1));
 }

@@ -106,7 +106,7 @@ proptest! {
 fn random_actions_make_every_kind_of_row() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeMap::<&str, usize>::new();
-    for _ in 0..20 {
+    for _ in 0..80 {
         let mut world = World::new();
         let sequence = actions(ACTIONS_MAX)
             .new_tree(&mut runner)
@@ -120,10 +120,14 @@ fn random_actions_make_every_kind_of_row() {
                 Object::Route(_) => "route",
                 Object::Neighbor(_) => "neighbor",
                 Object::Datapath(_) => "datapath",
+                Object::AddressSet(_) => "address set",
+                Object::PortGroup(_) => "port group",
+                Object::Acl(_) => "acl",
+                Object::Meter(_) => "meter",
                 _ => continue,
             };
             *seen.entry(kind).or_default() += 1;
         }
     }
-    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert_eq!(seen.len(), 8, "{seen:?}");
 }

@@ -126,19 +126,17 @@ impl Compiler {
         if database.row(feature.table, row).is_some() {
             let mut reader = Reader::new(database, Some(&self.index));
             (feature.compile)(&mut reader, row, &mut next.output);
+            next.output.objects.sort_by_cached_key(Object::key);
             next.reads = reader.into_reads();
         }
         let old = self.units.remove(&unit).unwrap_or_default();
         self.note_reads(unit, &old.reads, &next.reads);
-        if old.output != next.output {
-            for object in &old.output.objects {
-                self.forget_maker(&object.key(), unit);
-                touched.insert(object.key());
+        for key in differing(&old.output.objects, &next.output.objects) {
+            match parts(&next.output.objects, &key) {
+                [] => self.forget_maker(&key, unit),
+                _ => drop(self.makers.entry(key.clone()).or_default().insert(unit)),
             }
-            for object in &next.output.objects {
-                self.makers.entry(object.key()).or_default().insert(unit);
-                touched.insert(object.key());
-            }
+            touched.insert(key);
         }
         match next.output.warnings.is_empty() {
             true => self.warned.remove(&unit),
@@ -200,8 +198,7 @@ impl Compiler {
     fn settle(&mut self, key: ObjectKey, out: &mut BTreeMap<ObjectKey, Option<Arc<Object>>>) {
         let makers = self.makers.get(&key).into_iter().flatten();
         let outputs = makers.filter_map(|unit| self.units.get(unit));
-        let parts = outputs.flat_map(|unit| &unit.output.objects);
-        let object = merge(parts.filter(|object| object.key() == key));
+        let object = merge(outputs.flat_map(|unit| parts(&unit.output.objects, &key)));
         if self.objects.get(&key).map(|object| &**object) == object.as_ref() {
             return;
         }
@@ -212,6 +209,23 @@ impl Compiler {
         };
         out.insert(key, object);
     }
+}
+
+/// The objects of this key among objects in the order of their keys.
+fn parts<'a>(objects: &'a [Object], key: &ObjectKey) -> &'a [Object] {
+    let start = objects.partition_point(|object| object.key() < *key);
+    let count = objects[start..].partition_point(|object| object.key() == *key);
+    &objects[start..start + count]
+}
+
+/// The keys of which two lists, each in the order of its keys, hold different objects.
+fn differing(old: &[Object], new: &[Object]) -> BTreeSet<ObjectKey> {
+    if old == new {
+        return BTreeSet::new();
+    }
+    let keys: BTreeSet<_> = old.iter().chain(new).map(Object::key).collect();
+    let differs = |key: &ObjectKey| parts(old, key) != parts(new, key);
+    keys.into_iter().filter(differs).collect()
 }
 
 /// The reads of rows and columns that see another value after this change.

@@ -6,8 +6,8 @@ use model::Table;
 use model::{nb, sb};
 
 use super::{
-    Output, Reader, chassis, fdb, global, learned_neighbor, router, router_port, static_binding,
-    static_route, switch, switch_port,
+    Output, Reader, acl, address_set, chassis, fdb, global, group_member, learned_neighbor, meter,
+    router, router_port, static_binding, static_route, switch, switch_port,
 };
 
 /// One concern of the compiler, run on each row of one table.
@@ -95,5 +95,33 @@ pub static FEATURES: &[Feature] = &[
         reads: "the binding of its port",
         fills: "Fdb",
         compile: fdb::compile,
+    },
+    Feature {
+        name: "address_set",
+        table: nb::AddressSet::NAME,
+        reads: "",
+        fills: "AddressSet",
+        compile: address_set::compile,
+    },
+    Feature {
+        name: "group_member",
+        table: nb::LogicalSwitchPort::NAME,
+        reads: "the port groups that have it, its binding",
+        fills: "PortGroup and AddressSet (shared by the ports of a group)",
+        compile: group_member::compile,
+    },
+    Feature {
+        name: "acl",
+        table: nb::Acl::NAME,
+        reads: "its switches and port groups, whether the names in its match exist",
+        fills: "Acl",
+        compile: acl::compile,
+    },
+    Feature {
+        name: "meter",
+        table: nb::Meter::NAME,
+        reads: "its bands",
+        fills: "Meter",
+        compile: meter::compile,
     },
 ];

@@ -8,6 +8,7 @@ use super::options::Options;
 use super::{Output, Reader};
 
 const OPTIONS: &[&str] = &[
+    "default_acl_drop",
     "fdb_age_threshold",
     "mac_binding_age_threshold",
     "mac_prefix",
@@ -35,6 +36,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         nb_cfg,
         fdb_age_s: fdb_age_s.unwrap_or(DEFAULT_FDB_AGE_S),
         neighbor_age_s: neighbor_age_s.unwrap_or(DEFAULT_NEIGHBOR_AGE_S),
+        default_acl_drop: options.flag("default_acl_drop", false),
         ..Global::default()
     }));
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::operation::RowChange;
-use model::table::Row;
+use model::table::{Column, Row};
 use model::{Database, Datum, Table, nb, sb};
 use uuid::Uuid;
 
@@ -17,8 +17,20 @@ pub(super) enum Lookup {
     RouterPort(String),
     /// The `Logical_Switch` whose `ports` has this row.
     SwitchOf(Uuid),
-    /// The `Logical_Router` whose `ports` or `static_routes` has this row.
+    /// The `Logical_Router` whose `ports`, `static_routes` or `nat` has this row.
     RouterOf(Uuid),
+    /// The `Logical_Switch`es whose `acls` has this row.
+    SwitchesOfAcl(Uuid),
+    /// The `Port_Group`s whose `acls` has this row.
+    GroupsOfAcl(Uuid),
+    /// The `Port_Group`s whose `ports` has this row.
+    GroupsOf(Uuid),
+    /// The `Address_Set` of this name.
+    AddressSet(String),
+    /// The `Port_Group` of this name.
+    PortGroup(String),
+    /// The `Meter` of this name.
+    Meter(String),
     /// The `Logical_Switch_Port`s of type `router` that name this router port.
     JoinedTo(String),
     /// The `Datapath_Binding` of this row.
@@ -36,29 +48,30 @@ impl Lookup {
             let row = database.find(table, columns, values);
             row.map(|row| row.uuid).into_iter().collect()
         };
+        let named =
+            |table: &str, name: &String| find(table, &["name"], vec![Datum::scalar(name.clone())]);
+        let owners = |owner: &str, part: &str, row: &Uuid| owners(database, owner, part, *row);
         match self {
-            Self::SwitchPort(name) => {
-                let name = vec![Datum::scalar(name.clone())];
-                find(nb::LogicalSwitchPort::NAME, &["name"], name)
+            Self::SwitchPort(name) => named(nb::LogicalSwitchPort::NAME, name),
+            Self::RouterPort(name) => named(nb::LogicalRouterPort::NAME, name),
+            Self::AddressSet(name) => named(nb::AddressSet::NAME, name),
+            Self::PortGroup(name) => named(nb::PortGroup::NAME, name),
+            Self::Meter(name) => named(nb::Meter::NAME, name),
+            Self::SwitchOf(row) => {
+                owners(nb::LogicalSwitch::NAME, nb::LogicalSwitchPort::NAME, row)
             }
-            Self::RouterPort(name) => {
-                let name = vec![Datum::scalar(name.clone())];
-                find(nb::LogicalRouterPort::NAME, &["name"], name)
-            }
-            Self::SwitchOf(row) => owners(
-                database,
-                nb::LogicalSwitch::NAME,
-                nb::LogicalSwitchPort::NAME,
-                *row,
-            ),
+            Self::SwitchesOfAcl(row) => owners(nb::LogicalSwitch::NAME, nb::Acl::NAME, row),
+            Self::GroupsOfAcl(row) => owners(nb::PortGroup::NAME, nb::Acl::NAME, row),
+            Self::GroupsOf(row) => owners(nb::PortGroup::NAME, nb::LogicalSwitchPort::NAME, row),
             Self::RouterOf(row) => {
                 let parts = [
                     nb::LogicalRouterPort::NAME,
                     nb::LogicalRouterStaticRoute::NAME,
+                    nb::Nat::NAME,
                 ];
-                let owners =
-                    parts.map(|part| owners(database, nb::LogicalRouter::NAME, part, *row));
-                owners.concat()
+                parts
+                    .map(|part| owners(nb::LogicalRouter::NAME, part, row))
+                    .concat()
             }
             Self::JoinedTo(_) => {
                 let answers =
@@ -135,10 +148,25 @@ fn keys(table: &str, row: Option<&Row>) -> HashSet<Lookup> {
     match table {
         nb::LogicalSwitch::NAME => members::<nb::LogicalSwitch>(row, "ports")
             .map(Lookup::SwitchOf)
+            .chain(members::<nb::LogicalSwitch>(row, "acls").map(Lookup::SwitchesOfAcl))
             .collect(),
-        nb::LogicalRouter::NAME => members::<nb::LogicalRouter>(row, "ports")
-            .chain(members::<nb::LogicalRouter>(row, "static_routes"))
+        nb::LogicalRouter::NAME => ["ports", "static_routes", "nat"]
+            .into_iter()
+            .flat_map(|column| members::<nb::LogicalRouter>(row, column))
             .map(Lookup::RouterOf)
+            .collect(),
+        nb::PortGroup::NAME => members::<nb::PortGroup>(row, "ports")
+            .map(Lookup::GroupsOf)
+            .chain(members::<nb::PortGroup>(row, "acls").map(Lookup::GroupsOfAcl))
+            .chain(name::<nb::PortGroup>(row).map(Lookup::PortGroup))
+            .collect(),
+        nb::AddressSet::NAME => name::<nb::AddressSet>(row)
+            .map(Lookup::AddressSet)
+            .into_iter()
+            .collect(),
+        nb::Meter::NAME => name::<nb::Meter>(row)
+            .map(Lookup::Meter)
+            .into_iter()
             .collect(),
         nb::LogicalSwitchPort::NAME => typed(row, switch_port_keys),
         nb::LogicalRouterPort::NAME => typed(row, |port: nb::LogicalRouterPort| {
@@ -170,6 +198,11 @@ fn switch_port_keys(mut port: nb::LogicalSwitchPort) -> Vec<Lookup> {
 fn typed<T: Table>(row: &Row, keys: impl Fn(T) -> Vec<Lookup>) -> HashSet<Lookup> {
     let row = T::from_row(row).ok();
     row.into_iter().flat_map(keys).collect()
+}
+
+/// The name of a row, without reading the rest of it.
+fn name<T: Table>(row: &Row) -> Option<String> {
+    row.get(T::SCHEMA, "name").and_then(String::from_datum)
 }
 
 /// The rows that a column refers to, without reading the rest of the row.

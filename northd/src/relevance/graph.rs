@@ -40,6 +40,8 @@ pub(super) struct Graph {
 pub(super) struct Touched {
     pub(super) datapaths: BTreeSet<DatapathKey>,
     pub(super) chassis: BTreeSet<ChassisName>,
+    /// The ports that came to a node or went from it, each with that node.
+    pub(super) moved: Vec<(PortRef, ChassisName)>,
 }
 
 impl Graph {
@@ -56,6 +58,10 @@ impl Graph {
         let old = old.unwrap_or_default();
         if old == role {
             return;
+        }
+        if old.chassis != role.chassis {
+            let nodes = [&old.chassis, &role.chassis].into_iter().flatten();
+            touched.moved.extend(nodes.map(|node| (at, node.clone())));
         }
         let here = at.datapath;
         if let Some(there) = old.joins {
@@ -149,6 +155,11 @@ impl Graph {
         }
     }
 
+    /// The node that has a port.
+    pub(super) fn chassis(&self, at: PortRef) -> Option<&ChassisName> {
+        self.roles.get(&at)?.chassis.as_ref()
+    }
+
     /// What a node needs: a search from the datapaths that it has ports on.
     pub(super) fn needs(&self, chassis: &ChassisName) -> Needs {
         let seeds = self.seeds.get(chassis).into_iter().flatten();
@@ -172,9 +183,11 @@ fn role(port: &Port) -> Role {
     match &port.kind {
         PortKind::Switch(SwitchPort {
             attachment: Attachment::Router(peer),
+            chassis,
             ..
         }) => Role {
             joins: peer.map(|peer| peer.datapath),
+            chassis: chassis.clone(),
             ..Role::default()
         },
         PortKind::Switch(SwitchPort {
@@ -190,6 +203,7 @@ fn role(port: &Port) -> Role {
         },
         PortKind::Router(port) => Role {
             joins: port.peer.map(|peer| peer.datapath),
+            chassis: port.gateway.clone(),
             ..Role::default()
         },
     }

@@ -45,11 +45,11 @@ const HOPS: [&str; 7] = [
 const TYPES: [&str; 5] = ["", "", "router", "localport", "localnet"];
 const CHASSIS: [&str; 3] = ["n1", "n2", "n3"];
 
-fn pick<'a>(list: &[&'a str], number: u8) -> &'a str {
+pub(super) fn pick<'a>(list: &[&'a str], number: u8) -> &'a str {
     list[usize::from(number) % list.len()]
 }
 
-fn row<T: Table>(database: &Database, number: u8) -> Option<T> {
+pub(super) fn row<T: Table>(database: &Database, number: u8) -> Option<T> {
     let rows: Vec<T> = database.table::<T>().iter().collect();
     let position = usize::from(number).checked_rem(rows.len())?;
     rows.into_iter().nth(position)
@@ -74,6 +74,9 @@ pub(crate) fn transact(database: &Database, action: Action) -> Database {
 }
 
 fn operations(database: &Database, [what, a, b, c, d]: Action) -> Option<Vec<Operation>> {
+    if what % 18 >= 12 {
+        return super::policies::operations(database, [what, a, b, c, d]);
+    }
     Some(match what % 12 {
         0 => vec![new_switch(a, b)],
         1 => vec![new_router(a, b)],

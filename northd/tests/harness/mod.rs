@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod actions;
+mod policies;
 pub(crate) mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,15 +193,90 @@ pub(crate) fn relevant(
     }
     let inside = ports().filter(|port| datapaths.contains(&port.at.datapath));
     let hosts: BTreeSet<_> = inside.filter_map(holder).collect();
+    let is_own_probe = |at| {
+        let mut holders = ports().filter(|port| port.at == at).filter_map(holder);
+        holders.any(|holder| &*holder == chassis)
+    };
     let is_needed = |key: &ObjectKey| match key {
         ObjectKey::Global => true,
         ObjectKey::Chassis(name) => hosts.contains(name),
+        ObjectKey::Probe(probe) => is_own_probe(probe.port),
         key => key.datapath().is_some_and(|key| datapaths.contains(&key)),
     };
     let needed = objects.iter().filter(|(key, _)| is_needed(key));
-    needed
-        .map(|(key, object)| (key.clone(), Object::clone(object)))
-        .collect()
+    let needed = needed.map(|(key, object)| (key.clone(), Object::clone(object)));
+    with_what_they_use(needed.collect(), objects, chassis)
+}
+
+/// These objects, with all that they use of what belongs to no datapath, and what that uses.
+fn with_what_they_use(
+    mut needed: BTreeMap<ObjectKey, Object>,
+    objects: &BTreeMap<ObjectKey, std::sync::Arc<Object>>,
+    chassis: &str,
+) -> BTreeMap<ObjectKey, Object> {
+    loop {
+        let names: BTreeSet<String> = needed.values().flat_map(used_by).collect();
+        let count = needed.len();
+        for (key, object) in objects {
+            let is_for_another = matches!(key, ObjectKey::Vip(vip)
+                if vip.chassis.as_ref().is_some_and(|at| &**at != chassis));
+            if !is_for_another && part_of(key).is_some_and(|name| names.contains(&name)) {
+                needed.insert(key.clone(), Object::clone(object));
+            }
+        }
+        if needed.len() == count {
+            return needed;
+        }
+    }
+}
+
+/// What an object that belongs to no datapath is a part of.
+fn part_of(key: &ObjectKey) -> Option<String> {
+    use pipeline::object::PolicyOwner;
+    Some(match key {
+        ObjectKey::Acl(PolicyOwner::Group(group), _) => format!("@{group}"),
+        ObjectKey::AddressSet(name, _) => format!("${name}"),
+        ObjectKey::Meter(name) => format!("meter {name}"),
+        ObjectKey::Balancer(uuid) => format!("lb {uuid}"),
+        ObjectKey::Vip(vip) => format!("lb {}", vip.balancer),
+        ObjectKey::BalancerGroup(uuid) => format!("group {uuid}"),
+        _ => return None,
+    })
+}
+
+/// What an object uses, in the words of [`part_of`].
+fn used_by(object: &Object) -> Vec<String> {
+    use pipeline::object::{DatapathKind, NatPeers};
+    match object {
+        Object::PortGroup(group) => vec![format!("@{}", group.name)],
+        Object::Datapath(datapath) => {
+            let balancers = match &datapath.kind {
+                DatapathKind::Switch(switch) => &switch.balancers,
+                DatapathKind::Router(router) => &router.balancers,
+            };
+            let own = balancers.own.iter().map(|uuid| format!("lb {uuid}"));
+            let groups = balancers.groups.iter().map(|uuid| format!("group {uuid}"));
+            own.chain(groups).collect()
+        }
+        Object::BalancerGroup(group) => {
+            let balancers = group.balancers.iter();
+            balancers.map(|uuid| format!("lb {uuid}")).collect()
+        }
+        Object::Nat(nat) => match &nat.peers {
+            NatPeers::All => vec![],
+            NatPeers::Only(set) | NatPeers::AllBut(set) => vec![format!("${set}")],
+        },
+        Object::Acl(acl) => {
+            let meter = acl.log.as_ref().and_then(|log| log.meter.clone());
+            let meter = meter.map(|meter| format!("meter {meter}"));
+            // The names stand in the tree's text between quotes; other texts there are no sets' names.
+            let text = format!("{:?}", acl.matches);
+            let sets = text.split("set: \"").skip(1);
+            let sets = sets.filter_map(|rest| rest.split('"').next());
+            sets.map(|set| format!("${set}")).chain(meter).collect()
+        }
+        _ => vec![],
+    }
 }
 
 fn identity() -> Identity {
