@@ -8,6 +8,7 @@
 mod choice;
 mod datagram;
 mod progress;
+mod scripted;
 mod sctp;
 mod settings;
 mod simple;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 pub use choice::{MAX_PROBES, choices};
 pub use datagram::Datagram;
 pub use progress::{Direction, Outcome, Progress};
+pub use scripted::Scripted;
 pub use sctp::Sctp;
 pub use settings::{Settings, Timeouts};
 pub use simple::{Kept, Simple};
@@ -74,19 +76,22 @@ bitflags! {
 }
 
 impl State {
+    const WORDS: [(State, &str); 8] = [
+        (State::NEW, "new"),
+        (State::ESTABLISHED, "est"),
+        (State::RELATED, "rel"),
+        (State::REPLY, "rpl"),
+        (State::INVALID, "inv"),
+        (State::TRACKED, "trk"),
+        (State::SNAT, "snat"),
+        (State::DNAT, "dnat"),
+    ];
+
     /// The bits in OVN's words, as in `ct_state=new|trk`.
     pub fn words(self) -> String {
-        const WORDS: [(State, &str); 8] = [
-            (State::NEW, "new"),
-            (State::ESTABLISHED, "est"),
-            (State::RELATED, "rel"),
-            (State::REPLY, "rpl"),
-            (State::INVALID, "inv"),
-            (State::TRACKED, "trk"),
-            (State::SNAT, "snat"),
-            (State::DNAT, "dnat"),
-        ];
-        let set = WORDS.into_iter().filter(|(bit, _)| self.contains(*bit));
+        let set = Self::WORDS
+            .into_iter()
+            .filter(|(bit, _)| self.contains(*bit));
         set.map(|(_, word)| word).collect::<Vec<_>>().join("|")
     }
 }

@@ -3,6 +3,7 @@
 //! The entries are those that traces show. What is looked up elsewhere (the addresses that the peer switch
 //! knows) is listed where it takes effect.
 
+mod policy;
 mod router;
 mod switch;
 
@@ -57,7 +58,7 @@ pub fn flow_list(tables: &Tables, datapath: DatapathKey) -> Option<Listing> {
                 tables: &**compiled,
             };
             let pipelines = [Pipeline::SwitchIngress, Pipeline::SwitchEgress];
-            list(&pipelines, |stage| switch::entries(stage, switch))
+            list(&pipelines, |stage| switch::entries(stage, tables, switch))
         }
         Compiled::Router(compiled) => {
             let router = In {

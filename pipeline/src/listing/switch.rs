@@ -1,13 +1,14 @@
 //! The entries of a logical switch.
 
+use super::policy;
 use crate::object::{DatapathKind, Port, PortKey, Switch, SwitchPort};
 use crate::record::Entry;
 use crate::stage::Stage;
 use crate::switch::{arp_nd_responder, fdb, l2_lookup, port_security};
-use crate::tables::SwitchTables;
+use crate::tables::{SwitchTables, Tables};
 use crate::walk::In;
 
-pub(super) fn entries(stage: Stage, switch: In<'_, SwitchTables>) -> Vec<Entry> {
+pub(super) fn entries(stage: Stage, tables: &Tables, switch: In<'_, SwitchTables>) -> Vec<Entry> {
     match stage {
         Stage::InCheckPortSec => admission(switch),
         Stage::InLookupFdb => learning(switch, fdb::lookup_entry),
@@ -16,7 +17,7 @@ pub(super) fn entries(stage: Stage, switch: In<'_, SwitchTables>) -> Vec<Entry> 
         Stage::InL2Lkup => destinations(switch),
         Stage::InL2Unknown => unknown_destinations(switch),
         Stage::OutCheckPortSec => receivers(switch),
-        _ => Vec::new(),
+        _ => policy::entries(stage, tables, switch),
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod commit;
 mod hairpin;
 mod hints;
 mod lb;
-mod pre;
+pub(crate) mod pre;
 mod reject;
 
 use hints::Hints;

@@ -1,8 +1,8 @@
 //! Golden files: a network in, its compiled tables and the traces of packets out.
 
 use insta::assert_snapshot;
-use pipeline::conntrack::Untracked;
-use pipeline::object::{Attachment, RoutePolicy};
+use pipeline::conntrack::{Scripted, State, Untracked};
+use pipeline::object::{AclLog, Attachment, RoutePolicy, Severity};
 use pipeline::{flow_list, trace};
 
 use crate::support::Net;
@@ -131,4 +131,86 @@ fn what_is_left_of_a_trace_is_what_changes_and_comes_out() {
         minimal(with_length(1401, udp(TO_R, "10.0.1.1", "10.0.2.1"))),
     ];
     assert_snapshot!(traces.join("\n"));
+}
+
+/// A policy of each kind.
+fn policed() -> Net {
+    Net::new()
+        .switch("ls")
+        .vif("ls", "a", "0a:00:00:00:00:01 10.0.0.1")
+        .vif("ls", "b", "0a:00:00:00:00:02 10.0.0.2")
+        .router("r")
+        .join("r", "ls", "0a:00:00:00:00:fe", "10.0.0.254/24")
+        .global(|global| global.default_acl_drop = true)
+        .group("web", &["b"])
+        .set("clients", "{10.0.0.1, 10.1.0.0/16}")
+        .edited_acl(
+            "@web",
+            "to 1001 outport == @web && ip4.src == $clients && tcp.dst == 80 => allow-related",
+            |acl| {
+                acl.label = 7;
+                acl.name = "web".to_owned();
+                acl.log = Some(AclLog {
+                    severity: Severity::Notice,
+                    meter: Some("m".into()),
+                    related: false,
+                });
+            },
+        )
+        .acl("@web", "to 1000 outport == @web && ip => drop")
+        .acl("ls", "from 5 udp => allow-stateless")
+        .acl("ls", "from 4 ip && ip.frag != 1 => allow")
+        .acl("ls", "from after-lb 3 tcp => allow")
+        .acl("ls", "tier 1 from after-lb 3 ip4.dst[0..7] == 9 => reject")
+}
+
+#[test]
+fn a_switchs_policies_are_listed() {
+    let net = policed();
+    let listing = flow_list(&net.tables(None), net.key("ls")).unwrap();
+    let tables = listing
+        .tables
+        .into_iter()
+        .filter(|table| table.stage.contains("acl") || table.stage.contains("stateful"));
+    let tables = tables.collect();
+    let listing = pipeline::Listing { tables, ..listing };
+    assert_snapshot!(listing.to_string());
+}
+
+#[test]
+fn policies_are_traced_with_the_connection_states_that_are_given() {
+    let net = policed();
+    let tables = net.tables(None);
+    let to_web = |dst| {
+        let transport = packet::flow::Transport::Tcp {
+            src: 1,
+            dst,
+            flags: 0,
+        };
+        ip(
+            ("0a:00:00:00:00:01", "0a:00:00:00:00:02"),
+            "10.0.0.1",
+            "10.0.0.2",
+            transport,
+        )
+    };
+    let states = |text: &str| {
+        let states = text.split(';').map(|words| State::of_words(words).unwrap());
+        Scripted::new(states)
+    };
+    let traced = |flow: &packet::Flow, text: &str| {
+        trace(&tables, &mut states(text), "a", flow)
+            .unwrap()
+            .detailed()
+    };
+    assert_snapshot!(
+        [
+            traced(&to_web(80), "new;new"),
+            traced(&to_web(22), "trk,new"),
+            traced(&to_web(22), "est rpl;inv"),
+        ]
+        .join("\n")
+    );
+    assert_eq!(State::of_words("est,no").unwrap_err(), "no");
+    assert_eq!(State::of_words("est rpl").unwrap().words(), "est|rpl");
 }

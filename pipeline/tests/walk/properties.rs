@@ -1,9 +1,10 @@
 //! Properties over random networks, changes and packets.
 
+mod policy;
 mod random;
 mod scan;
 
-use packet::Segment;
+use packet::{FlowKey, Segment};
 use pipeline::conntrack::Untracked;
 use std::collections::BTreeMap;
 
@@ -131,6 +132,8 @@ proptest! {
         ttl: u8,
         length in 0_u32..2000,
     ) {
+        // Nothing is remembered of packets without a key.
+        prop_assume!(FlowKey::of(0, &flow).is_some());
         let tables = Tables::new(None).apply(random::working().into_iter().chain(extra), []).unwrap();
         let verdict = process(&tables, &mut Untracked, ingress.clone(), (&flow, &Segment::Unknown), &mut Silent);
         let Some(limits) = verdict.reusable else { return Ok(()) };
@@ -163,5 +166,13 @@ proptest! {
         flow in random::flow(),
     ) {
         scan::check_switch(ports, stations, flow)?;
+    }
+
+    #[test]
+    fn acls_decide_as_a_scan_over_all_of_them_does(
+        objects in prop::collection::vec(policy::object(), 0..40),
+        flow in random::flow(),
+    ) {
+        policy::check_acls(objects, flow)?;
     }
 }

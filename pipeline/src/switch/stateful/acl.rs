@@ -12,7 +12,7 @@ use super::{Ended, Findings, Passing, pre, reject};
 use crate::conntrack::{Commit, Mark, State};
 use crate::drop::DropReason;
 use crate::object::{Acl, AclAction, AclStage};
-use crate::record::{Entry, Recorder};
+use crate::record::{Entry, Event, Recorder};
 use crate::stage::Stage;
 use crate::tables::{Question, Slot, Subject};
 use crate::verdict::Logged;
@@ -103,7 +103,11 @@ fn exempt<'t, R: Recorder>(
         return Ok(Some(Entry::new(65532, pre::LINK, ["next;"])));
     }
     if !is_last && at.policy().has_acls() && pre::is_of_probe(walk, packet, at) {
-        return Ok(Some(Entry::new(34000, pre::probe_match(at), ["next;"])));
+        return Ok(Some(Entry::new(
+            34000,
+            pre::probe_match(at.is_ingress()),
+            ["next;"],
+        )));
     }
     Ok(None)
 }
@@ -156,6 +160,7 @@ const LABEL_SHIFT: u32 = 96;
 fn note<R: Recorder>(walk: &mut Walk<'_, R>, acl: &Acl, found: &Findings) {
     let hints = found.is_stateful.then_some(found.hints);
     walk.hit(table(acl.stage), || words::entry(acl, hints));
+    walk.event(|| Event::Note(words::whose(acl)));
     let acls = &mut walk.made_by().acls;
     if !acls.contains(&acl.uuid) {
         acls.push(acl.uuid);

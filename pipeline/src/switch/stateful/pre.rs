@@ -82,13 +82,10 @@ pub(super) fn stateful<'t, R: Recorder>(
         return;
     };
     found.tracked = walk.track(zone, packet);
-    let (priority, matches, action) = match found.lookup {
-        Lookup::Translation => (110, "reg0[2] == 1", "ct_lb_mark;"),
-        _ => (100, "reg0[0] == 1", "ct_next;"),
-    };
+    let is_translating = found.lookup == Lookup::Translation;
     walk.hit(
         at.stage(Stage::InPreStateful, Stage::OutPreStateful),
-        || Entry::new(priority, matches, [action]),
+        || lookup_entry(is_translating),
     );
     let state = found.tracked.state;
     walk.event(|| Event::Note(format!("ct_state = {}", state.words())));
@@ -116,7 +113,7 @@ fn untracked<R: Recorder>(
     };
     let is_ip = view::ip(&packet.flow).is_some();
     let matches = if is_of_probe(walk, packet, at) {
-        probe_match(at).to_owned()
+        probe_match(at.is_ingress()).to_owned()
     } else if packet.flow.eth_dst.is_multicast() {
         "eth.mcast".to_owned()
     } else if is_ip && at.zone.is_none() {
@@ -124,13 +121,32 @@ fn untracked<R: Recorder>(
     } else if is_of_link(packet) {
         LINK.to_owned()
     } else if lookup == Lookup::State && is_dhcpv6_request(packet) {
-        "udp && udp.src == 546 && udp.dst == 547".to_owned()
+        DHCPV6_REQUEST.to_owned()
     } else {
         return None;
     };
     Some(Entry::new(110, matches, ["next;"]))
 }
 
+/// The entry of the lookup, for traces and listings.
+pub(crate) fn lookup_entry(is_translating: bool) -> Entry {
+    match is_translating {
+        true => Entry::new(110, "reg0[2] == 1", ["ct_lb_mark;"]),
+        false => Entry::new(100, "reg0[0] == 1", ["ct_next;"]),
+    }
+}
+
+/// What is never looked up for ACLs, on either side, and what is; for listings.
+pub(crate) fn general_entries(is_ingress: bool) -> [Entry; 4] {
+    let untracked = [probe_match(is_ingress), "eth.mcast"].map(str::to_owned);
+    let link = format!("{LINK} || ({DHCPV6_REQUEST})");
+    let [probe, multicast] = untracked.map(|matches| Entry::new(110, matches, ["next;"]));
+    let link = Entry::new(110, link, ["next;"]);
+    let tracked = Entry::new(100, "ip", ["reg0[0] = 1;", "next;"]);
+    [probe, multicast, link, tracked]
+}
+
+const DHCPV6_REQUEST: &str = "udp && udp.src == 546 && udp.dst == 547";
 pub(super) const LINK: &str = "nd || nd_rs || nd_ra || mldv1 || mldv2";
 
 /// Neighbour and router discovery and multicast listener messages: what a link cannot work without.
@@ -157,8 +173,8 @@ fn is_dhcpv6_request(packet: &Packet) -> bool {
     view::ip(&packet.flow).is_some_and(|ip| ip.transport == Transport::Udp { src: 546, dst: 547 })
 }
 
-pub(super) fn probe_match(at: Passing<'_>) -> &'static str {
-    match at.is_ingress() {
+pub(super) fn probe_match(is_ingress: bool) -> &'static str {
+    match is_ingress {
         true => "eth.dst == $svc_monitor_mac",
         false => "eth.src == $svc_monitor_mac",
     }

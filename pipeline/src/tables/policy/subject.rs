@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use expr::{Bits, Field, Members};
-use packet::flow::{Network, Transport};
+use packet::flow::{Network, Transport, ip_protocol};
 use smallvec::SmallVec;
 
 use super::addresses::{SetId, SetIds};
@@ -71,9 +71,9 @@ impl<'a> Subject<'a> {
         if let Network::Ip(ip) = &self.packet.flow.network {
             protocol = Some(Service::Protocol(ip.protocol));
             port = match ip.transport {
-                Transport::Tcp { dst, .. }
-                | Transport::Udp { dst, .. }
-                | Transport::Sctp { dst, .. } => Some(Service::Port(ip.protocol, dst)),
+                Transport::Tcp { dst, .. } => Some(Service::Port(ip_protocol::TCP, dst)),
+                Transport::Udp { dst, .. } => Some(Service::Port(ip_protocol::UDP, dst)),
+                Transport::Sctp { dst, .. } => Some(Service::Port(ip_protocol::SCTP, dst)),
                 Transport::Icmp { .. } | Transport::Other => None,
             };
         }

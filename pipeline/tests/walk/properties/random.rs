@@ -36,7 +36,7 @@ fn chassis() -> impl Strategy<Value = ChassisName> {
 }
 
 /// Odd datapaths are switches, even ones routers.
-fn datapath() -> impl Strategy<Value = DatapathKey> {
+pub(super) fn datapath() -> impl Strategy<Value = DatapathKey> {
     (1_u32..=4).prop_map(|key| DatapathKey::new(key).unwrap())
 }
 
@@ -97,6 +97,7 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
         2 => neighbor().prop_map(Object::Neighbor),
         1 => (datapath(), mac(), port_key())
             .prop_map(|(switch, mac, port)| Object::Fdb(FdbEntry { switch, mac, port })),
+        6 => super::policy::object(),
     ]
 }
 
@@ -305,18 +306,40 @@ fn ip_packet() -> impl Strategy<Value = Ip> {
     (addresses, ttl, fragment, transport()).prop_map(|((src, dst), ttl, fragment, transport)| Ip {
         src,
         dst,
-        protocol: 17,
+        protocol: protocol_of(&transport, src),
         ttl,
         dscp: 0,
         ecn: 0,
         fragment,
         dont_fragment: false,
-        transport: if fragment == Fragment::Later {
-            Transport::Other
-        } else {
-            transport
+        transport: match transport {
+            _ if fragment == Fragment::Later => Transport::Other,
+            Transport::Icmp {
+                kind,
+                code,
+                identifier,
+                quoted,
+                ..
+            } if src.is_ipv4() => Transport::Icmp {
+                kind,
+                code,
+                identifier,
+                discovery: None,
+                quoted,
+            },
+            transport => transport,
         },
     })
+}
+
+fn protocol_of(transport: &Transport, src: IpAddr) -> u8 {
+    match transport {
+        Transport::Tcp { .. } => ip_protocol::TCP,
+        Transport::Sctp { .. } => ip_protocol::SCTP,
+        Transport::Icmp { .. } if src.is_ipv6() => ip_protocol::ICMPV6,
+        Transport::Icmp { .. } => ip_protocol::ICMP,
+        Transport::Udp { .. } | Transport::Other => ip_protocol::UDP,
+    }
 }
 
 fn transport() -> impl Strategy<Value = Transport> {

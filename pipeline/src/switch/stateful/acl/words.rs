@@ -2,7 +2,7 @@
 
 use super::super::hints::{Hints, Settled};
 use super::super::pre;
-use crate::object::{Acl, AclAction, AclStage, Severity};
+use crate::object::{Acl, AclAction, AclStage, PolicyOwner, Severity};
 use crate::record::Entry;
 
 /// What OVN adds to an ACL's priority, to keep room below.
@@ -87,6 +87,19 @@ pub(super) fn entry(acl: &Acl, hints: Option<Hints>) -> Entry {
     }
 }
 
+/// Which ACL it is.
+pub(super) fn whose(acl: &Acl) -> String {
+    let owner = match &acl.owner {
+        PolicyOwner::Switch(_) => "the switch".to_owned(),
+        PolicyOwner::Group(group) => format!("port group {group}"),
+    };
+    let name = match acl.name.is_empty() {
+        true => String::new(),
+        false => format!(" \"{}\"", acl.name),
+    };
+    format!("ACL {}{name} of {owner}, tier {}", acl.uuid, acl.tier)
+}
+
 fn log(acl: &Acl) -> Option<String> {
     let log = acl.log.as_ref()?;
     let name = match acl.name.is_empty() {
@@ -143,10 +156,7 @@ pub(crate) fn default_entries(
         entries.push(Entry::new(65532, pre::LINK, ["next;"]));
     }
     if has_acls && !is_last {
-        let matches = match stage {
-            AclStage::ToLport => "eth.src == $svc_monitor_mac",
-            _ => "eth.dst == $svc_monitor_mac",
-        };
+        let matches = pre::probe_match(stage != AclStage::ToLport);
         entries.push(Entry::new(34000, matches, ["next;"]));
     }
     if is_stateful && is_last {
