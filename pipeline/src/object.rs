@@ -279,6 +279,8 @@ pub struct Chassis {
     pub encap_ip: IpAddr,
     /// The UDP port of its Geneve socket, 6081 unless set otherwise.
     pub encap_port: u16,
+    /// The zone where it stands (`zone` among its template variables); empty if that is not known.
+    pub zone: String,
 }
 
 /// A logical switch or router.

@@ -43,6 +43,7 @@ mod tests {
             name: "node-1".into(),
             encap_ip: [192, 0, 2, 1].into(),
             encap_port: 6081,
+            zone: String::new(),
         });
         let fdb = Object::Fdb(FdbEntry {
             switch: DatapathKey::new(7).expect("in range"),

@@ -168,6 +168,7 @@ fn bad_fields_are_refused_by_name() {
             name: String::new(),
             encap_ip: vec![127, 0, 0, 1].into(),
             encap_port: 6081,
+            ..wire::Chassis::default()
         }),
         "chassis.name: is empty",
     );

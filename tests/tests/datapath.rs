@@ -133,6 +133,7 @@ impl Cluster {
                 name: node.name.as_str().into(),
                 encap_ip: node.encap_ip,
                 encap_port: path.encap_port(),
+                zone: String::new(),
             }));
         }
         let mut pods = Vec::new();

@@ -15,6 +15,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     let encap_port = out.checked("encap_port", u16::try_from(chassis.encap_port));
     if let Some((encap_ip, encap_port)) = encap_ip.zip(encap_port) {
         out.object(Object::Chassis(Chassis {
+            zone: reader.zone(&chassis.name),
             name: chassis.name.into(),
             encap_ip,
             encap_port,

@@ -36,7 +36,7 @@ pub static FEATURES: &[Feature] = &[
     Feature {
         name: "chassis",
         table: sb::Chassis::NAME,
-        reads: "",
+        reads: "its template variables",
         fills: "Chassis",
         compile: chassis::compile,
     },

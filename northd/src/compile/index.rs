@@ -29,6 +29,10 @@ pub(super) enum Lookup {
     AddressSet(String),
     /// The `Port_Group` of this name.
     PortGroup(String),
+    /// The `Chassis_Template_Var` of the node of this name.
+    TemplateVariables(String),
+    /// All `Chassis_Template_Var`s.
+    AllTemplateVariables,
     /// The `Meter` of this name.
     Meter(String),
     /// The `Logical_Switch_Port`s of type `router` that name this router port.
@@ -57,6 +61,14 @@ impl Lookup {
             Self::AddressSet(name) => named(nb::AddressSet::NAME, name),
             Self::PortGroup(name) => named(nb::PortGroup::NAME, name),
             Self::Meter(name) => named(nb::Meter::NAME, name),
+            Self::TemplateVariables(chassis) => {
+                let chassis = vec![Datum::scalar(chassis.clone())];
+                find(nb::ChassisTemplateVar::NAME, &["chassis"], chassis)
+            }
+            Self::AllTemplateVariables => {
+                let rows = database.rows(nb::ChassisTemplateVar::NAME);
+                rows.map(|row| row.uuid).collect()
+            }
             Self::SwitchOf(row) => {
                 owners(nb::LogicalSwitch::NAME, nb::LogicalSwitchPort::NAME, row)
             }
@@ -164,6 +176,12 @@ fn keys(table: &str, row: Option<&Row>) -> HashSet<Lookup> {
             .map(Lookup::AddressSet)
             .into_iter()
             .collect(),
+        nb::ChassisTemplateVar::NAME => typed(row, |variables: nb::ChassisTemplateVar| {
+            vec![
+                Lookup::TemplateVariables(variables.chassis),
+                Lookup::AllTemplateVariables,
+            ]
+        }),
         nb::Meter::NAME => name::<nb::Meter>(row)
             .map(Lookup::Meter)
             .into_iter()

@@ -1,6 +1,6 @@
 //! What a unit may read, and the note of what it read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use model::table::Column;
 use model::{Database, Id, Table, nb, sb};
@@ -87,6 +87,18 @@ impl<'a> Reader<'a> {
         let datapath: i64 = self.column::<sb::PortBinding, _>(binding, "datapath")?;
         let port: i64 = self.column::<sb::PortBinding, _>(binding, "tunnel_key")?;
         port_at(datapath, port)
+    }
+
+    /// The zone where a node stands: `zone` among its template variables. Empty if that is not known.
+    pub(super) fn zone(&mut self, chassis: &str) -> String {
+        let row = self.find(Lookup::TemplateVariables(chassis.to_owned()));
+        let variables = row.and_then(|row| self.variables(row)).unwrap_or_default();
+        variables.get("zone").cloned().unwrap_or_default()
+    }
+
+    /// The template variables of a row of `Chassis_Template_Var`.
+    pub(super) fn variables(&mut self, row: Uuid) -> Option<BTreeMap<String, String>> {
+        self.column::<nb::ChassisTemplateVar, _>(row, "variables")
     }
 
     /// The router port of this name.

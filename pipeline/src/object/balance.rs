@@ -38,6 +38,8 @@ pub struct Balancer {
     pub name: String,
     /// What becomes of a packet for a VIP without backends.
     pub when_empty: WhenEmpty,
+    /// The same of a VIP that has backends, but none on the client's node, with [`TrafficPolicy::Local`].
+    pub when_none_local: WhenEmpty,
     /// `options:event`: such a packet is reported.
     pub event: bool,
     /// `options:skip_snat`: routers never apply `lb_force_snat_ip` to its connections.

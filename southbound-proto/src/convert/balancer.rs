@@ -20,6 +20,7 @@ impl From<&Balancer> for wire::Balancer {
             uuid: uuid_to_wire(balancer.uuid),
             name: balancer.name.clone(),
             when_empty: balancer.when_empty.number(),
+            when_none_local: balancer.when_none_local.number(),
             event: balancer.event,
             skip_snat: balancer.skip_snat,
             hairpin_snat_ip: hairpin.iter().copied().map(address_to_wire).collect(),
@@ -42,6 +43,8 @@ impl TryFrom<&wire::Balancer> for Balancer {
             uuid: uuid(&balancer.uuid).at("uuid")?,
             name: balancer.name.clone(),
             when_empty: WhenEmpty::from_number(balancer.when_empty).at("when_empty")?,
+            when_none_local: WhenEmpty::from_number(balancer.when_none_local)
+                .at("when_none_local")?,
             event: balancer.event,
             skip_snat: balancer.skip_snat,
             hairpin_snat_ip: each(&balancer.hairpin_snat_ip, "hairpin_snat_ip", |bytes| {

@@ -12,6 +12,7 @@ impl From<&Chassis> for wire::Chassis {
             name: chassis.name.to_string(),
             encap_ip: address_to_wire(chassis.encap_ip),
             encap_port: u32::from(chassis.encap_port),
+            zone: chassis.zone.clone(),
         }
     }
 }
@@ -24,6 +25,7 @@ impl TryFrom<&wire::Chassis> for Chassis {
             name: name(&chassis.name).at("name")?.into(),
             encap_ip: address_from_wire(&chassis.encap_ip).at("encap_ip")?,
             encap_port: number(chassis.encap_port, 1, 65535).at("encap_port")?,
+            zone: chassis.zone.clone(),
         })
     }
 }

@@ -48,6 +48,7 @@ impl TryFrom<&wire::Hello> for Hello {
                 name: name(&hello.chassis).at("chassis")?.into(),
                 encap_ip: address_from_wire(&hello.encap_ip).at("encap_ip")?,
                 encap_port: number(hello.encap_port, 1, 65535).at("encap_port")?,
+                zone: String::new(),
             },
             instance: name(&hello.instance).at("instance")?.to_owned(),
             software_version: hello.software_version.clone(),

@@ -41,10 +41,12 @@ fn global() -> impl Strategy<Value = Global> {
 }
 
 fn chassis() -> impl Strategy<Value = Chassis> {
-    (chassis_name(), address(), 1..=u16::MAX).prop_map(|(name, encap_ip, encap_port)| Chassis {
+    let fields = (chassis_name(), address(), 1..=u16::MAX, "[a-z]{0,8}");
+    fields.prop_map(|(name, encap_ip, encap_port, zone)| Chassis {
         name,
         encap_ip,
         encap_port,
+        zone,
     })
 }
 

@@ -204,7 +204,8 @@ fn balancer() -> impl Strategy<Value = Balancer> {
         TrafficPolicy::PreferLocal,
         TrafficPolicy::PreferZone,
     ]);
-    let when_empty = prop::sample::select(vec![WhenEmpty::Drop, WhenEmpty::Reject]);
+    let when_empty = || prop::sample::select(vec![WhenEmpty::Drop, WhenEmpty::Reject]);
+    let when_empty = (when_empty(), when_empty());
     (
         (uuid(), "[a-z]{0,8}", when_empty, any::<[bool; 3]>()),
         (vec(address(), 0..3), any::<u16>(), vec(selection, 0..4)),
@@ -213,7 +214,8 @@ fn balancer() -> impl Strategy<Value = Balancer> {
         .prop_map(|(row, choice, reach)| Balancer {
             uuid: row.0,
             name: row.1,
-            when_empty: row.2,
+            when_empty: row.2.0,
+            when_none_local: row.2.1,
             event: row.3[0],
             skip_snat: row.3[1],
             add_route: row.3[2],

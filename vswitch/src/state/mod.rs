@@ -138,6 +138,7 @@ mod tests {
             name: "node-1".into(),
             encap_ip: [192, 0, 2, 1].into(),
             encap_port: 6081,
+            zone: String::new(),
         });
         Saved {
             revision: 42,

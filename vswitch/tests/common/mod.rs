@@ -105,6 +105,7 @@ fn chassis(name: &str, encap_ip: IpAddr, encap_port: u16) -> Object {
         name: name.into(),
         encap_ip,
         encap_port,
+        zone: String::new(),
     })
 }
 

@@ -90,6 +90,7 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
             name,
             encap_ip: Ipv4Addr::LOCALHOST.into(),
             encap_port: 6081,
+            zone: String::new(),
         })),
         2 => (datapath(), any::<bool>(), prop::bool::weighted(0.9)).prop_map(row),
         8 => port().prop_map(Object::Port),
@@ -454,6 +455,7 @@ pub(super) fn working() -> Vec<Object> {
             name: name.into(),
             encap_ip: Ipv4Addr::LOCALHOST.into(),
             encap_port: 6081,
+            zone: String::new(),
         })
     };
     let mut objects = vec![node("n1"), node("n2")];

@@ -32,6 +32,7 @@ impl Net {
             name: name.into(),
             encap_ip: encap_ip.parse().unwrap(),
             encap_port: 6081,
+            zone: String::new(),
         };
         self.put(Object::Chassis(chassis))
     }
