@@ -109,10 +109,10 @@ fn listening(directory: &Path, name: &str) -> String {
 }
 
 /// Starts a server in the foreground, its files and messages in the directory.
-fn start(directory: &Path, command: &mut Command, name: &str) -> Result<Child> {
+pub(super) fn start(directory: &Path, command: &mut Command, name: &str) -> Result<Child> {
     command
-        .arg(format!("--unixctl={}/{name}.ctl", directory.display()))
         .arg(format!("--log-file={}/{name}.log", directory.display()))
+        .envs(["OVS_RUNDIR", "OVN_RUNDIR"].map(|name| (name, directory)))
         .arg("-vconsole:off")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -121,7 +121,7 @@ fn start(directory: &Path, command: &mut Command, name: &str) -> Result<Child> {
         .with_context(|| format!("cannot start OVN's {name}"))
 }
 
-fn finish(command: &mut Command) -> Result<Output> {
+pub(super) fn finish(command: &mut Command) -> Result<Output> {
     let output = command
         .output()
         .with_context(|| format!("cannot start {:?}", command.get_program()))?;

@@ -1,0 +1,94 @@
+//! What comes out of the data path is what came out of OVN: every scenario in `tests/scenarios` is played in memory,
+//! by the real commands, compiler and data path.
+//!
+//! `WEFT_SCENARIO=WORDS` plays only those whose titles have these words, and prints what is different.
+
+mod northd;
+mod weft;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tests::scenario::{Event, Scenario, parse, play};
+use weft::Weft;
+
+/// Plays all scenarios of a file, and returns what is different in each.
+fn differences(file: &str) -> Result<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scenarios")
+        .join(file);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    let wanted = std::env::var("WEFT_SCENARIO").unwrap_or_default();
+    let mut differences = Vec::new();
+    for scenario in parse(&text)?
+        .iter()
+        .filter(|scenario| scenario.title.contains(&wanted))
+    {
+        let title = &scenario.title;
+        match difference(scenario) {
+            Ok(None) => {}
+            Ok(Some(difference)) => differences.push(format!("{title}\n{difference}")),
+            Err(error) => differences.push(format!("{title}\n  cannot be played: {error:#}\n")),
+        }
+    }
+    Ok(differences)
+}
+
+/// What is different in one scenario, frame by frame.
+fn difference(scenario: &Scenario) -> Result<Option<String>> {
+    let mut weft = Weft::start()?;
+    let seen = play(scenario, &mut weft)?;
+    let mut text = String::new();
+    for (line, seen) in seen {
+        let steps = scenario.steps.iter();
+        let step = steps
+            .clone()
+            .find(|step| step.line == line)
+            .context("a line of a frame")?;
+        let expected = step.of_us().unwrap_or_default();
+        if seen == expected {
+            continue;
+        }
+        let Event::Frame { port, frame, .. } = &step.event else {
+            continue;
+        };
+        text.push_str(&format!("{line:>5}: > {port} {frame}\n"));
+        let list = |sign: char, ours: &[String], theirs: &[String]| -> String {
+            let only = ours.iter().filter(|frame| !theirs.contains(frame));
+            only.map(|frame| format!("       {sign} {frame}\n"))
+                .collect()
+        };
+        text.push_str(&list('-', &expected, &seen));
+        text.push_str(&list('+', &seen, &expected));
+    }
+    Ok((!text.is_empty()).then_some(text))
+}
+
+fn check(file: &str) -> Result<()> {
+    let differences = differences(file)?;
+    assert!(
+        differences.is_empty(),
+        "{} scenarios of {file} differ (- expected, + seen):\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "the compiler does not know the stateful tables yet"]
+fn acls_decide_as_with_ovn() -> Result<()> {
+    check("acl.txt")
+}
+
+#[test]
+#[ignore = "the compiler does not know the stateful tables yet"]
+fn services_are_balanced_as_with_ovn() -> Result<()> {
+    check("balance.txt")
+}
+
+#[test]
+#[ignore = "the compiler does not know the stateful tables yet"]
+fn addresses_are_translated_as_with_ovn() -> Result<()> {
+    check("nat.txt")
+}

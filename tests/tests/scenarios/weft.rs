@@ -1,0 +1,130 @@
+//! A node in memory: the data path with wires instead of devices, fed by a northd in memory.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use ground::process::wait_until;
+use pipeline::Tables;
+use pipeline::object::{Object, ObjectKey, PortRef};
+use tests::scenario::Side;
+use vswitch::datapath::{DataPath, DataPathConfig};
+use vswitch::port::{MemoryPort, Port, Wire};
+
+use super::northd::{NODE, Northd};
+
+/// How long anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Frames that a wire holds.
+const WIRE: usize = 256;
+
+/// A node and its northd.
+pub(crate) struct Weft {
+    northd: Northd,
+    path: DataPath,
+    tables: Tables,
+    /// The versions of the objects in the tables.
+    versions: BTreeMap<ObjectKey, u64>,
+    wires: BTreeMap<String, Wire>,
+    sent: u64,
+    /// The far end of the tunnel, which nothing should enter.
+    _tunnel: Wire,
+}
+
+impl Weft {
+    pub(crate) fn start() -> Result<Self> {
+        let (tunnel, far_end) = MemoryPort::new(WIRE)?;
+        let config = DataPathConfig {
+            workers: 1,
+            encap_ip: Ipv4Addr::LOCALHOST.into(),
+            encap_port: 6081,
+            underlay_mtu: 1500,
+            max_connections: 4096,
+        };
+        Ok(Self {
+            northd: Northd::start()?,
+            path: DataPath::start_over(&config, vec![Box::new(tunnel)])?,
+            tables: Tables::new(Some(NODE.into())),
+            versions: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            sent: 0,
+            _tunnel: far_end,
+        })
+    }
+
+    /// Has the data path forward by what northd says now.
+    fn sync(&mut self) -> Result<()> {
+        let objects = self.northd.objects()?;
+        let gone = self
+            .versions
+            .keys()
+            .filter(|key| !objects.contains_key(*key));
+        let gone: Vec<ObjectKey> = gone.cloned().collect();
+        let is_new = |key: &ObjectKey, version: u64| self.versions.get(key) != Some(&version);
+        let changed = objects
+            .iter()
+            .filter(|(key, (version, _))| is_new(key, *version));
+        let changed: Vec<Object> = changed.map(|(_, (_, object))| object.clone()).collect();
+        self.tables = self.tables.apply(changed, gone)?;
+        let versions = objects
+            .into_iter()
+            .map(|(key, (version, _))| (key, version));
+        self.versions = versions.collect();
+        let revision = self.path.publish(Arc::new(self.tables.clone()));
+        Ok(self.path.wait_adopted(revision, PATIENCE)?)
+    }
+
+    /// Where a port is.
+    fn place(&self, name: &str) -> Result<PortRef> {
+        let objects = self.northd.objects()?;
+        let mut places = objects.values().filter_map(|(_, object)| match object {
+            Object::Port(port) if port.name == name => Some(port.at),
+            _ => None,
+        });
+        places
+            .next()
+            .with_context(|| format!("there is no port {name}"))
+    }
+}
+
+impl Side for Weft {
+    fn plug(&mut self, ports: &[String]) -> Result<()> {
+        for port in ports {
+            self.northd.claim(port)?;
+        }
+        for port in ports {
+            let (device, wire) = MemoryPort::new(WIRE)?;
+            let ends: Vec<Box<dyn Port>> = vec![Box::new(device)];
+            self.path.add_port(self.place(port)?, ends)?;
+            self.wires.insert(port.clone(), wire);
+        }
+        self.sync()
+    }
+
+    fn command(&mut self, lines: &[Vec<String>]) -> Result<()> {
+        self.northd.command(&lines.join(&"--".to_owned()))?;
+        self.sync()
+    }
+
+    fn send(&mut self, port: &str, frame: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+        let wire = self
+            .wires
+            .get(port)
+            .with_context(|| format!("{port} is not plugged"))?;
+        if !wire.send(frame, None) {
+            bail!("{port} takes no frame");
+        }
+        self.sent += 1;
+        wait_until("the data path", PATIENCE, || {
+            let stats = self.path.stats();
+            (stats.totals.received == self.sent && stats.adds_up()).then_some(())
+        })?;
+        let out = self.wires.iter().flat_map(|(name, wire)| {
+            let frames = std::iter::from_fn(|| wire.receive());
+            frames.map(|(frame, _)| (name.clone(), frame))
+        });
+        Ok(out.collect())
+    }
+}
