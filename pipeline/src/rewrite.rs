@@ -47,6 +47,19 @@ impl Rewrite {
         *self == Rewrite::default()
     }
 
+    /// The flow as the rewrite changes it.
+    pub fn of(&self, flow: &Flow) -> Flow {
+        let mut changed = flow.clone();
+        changed.eth_src = self.eth_src.unwrap_or(flow.eth_src);
+        changed.eth_dst = self.eth_dst.unwrap_or(flow.eth_dst);
+        changed.vlan = self.vlan.unwrap_or(flow.vlan);
+        if let Network::Ip(ip) = &mut changed.network {
+            ip.ttl = ip.ttl.saturating_sub(self.ttl_decrement);
+            change(ip, &self.translation);
+        }
+        changed
+    }
+
     /// Changes the frame that begins at `start` in `buffer`; returns where it begins now.
     ///
     /// Adding a tag takes [`VLAN_TAG_LENGTH`] bytes before `start`. `layout` is that of the frame before the
@@ -114,6 +127,28 @@ fn translation(before: &Ip, after: &Ip) -> Translation {
             .map(|quoted| *quoted);
     }
     translation
+}
+
+fn change(ip: &mut Ip, translation: &Translation) {
+    ip.src = translation.ip_src.unwrap_or(ip.src);
+    ip.dst = translation.ip_dst.unwrap_or(ip.dst);
+    match &mut ip.transport {
+        Transport::Tcp { src, dst, .. }
+        | Transport::Udp { src, dst }
+        | Transport::Sctp { src, dst } => {
+            *src = translation.port_src.unwrap_or(*src);
+            *dst = translation.port_dst.unwrap_or(*dst);
+        }
+        Transport::Icmp {
+            identifier, quoted, ..
+        } => {
+            *identifier = translation.identifier.unwrap_or(*identifier);
+            if let (Some(quoted), Some(becomes)) = (quoted, translation.quoted) {
+                **quoted = becomes;
+            }
+        }
+        Transport::Other => {}
+    }
 }
 
 fn ports(transport: &Transport) -> Option<(u16, u16)> {

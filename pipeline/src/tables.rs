@@ -107,6 +107,11 @@ impl Tables {
         self.policies.acl(owner, uuid)
     }
 
+    /// All ACLs.
+    pub fn all_acls(&self) -> impl Iterator<Item = &Arc<Acl>> {
+        self.policies.acls()
+    }
+
     /// A meter.
     pub fn meter(&self, name: &str) -> Option<&Meter> {
         self.policies.meter(name)

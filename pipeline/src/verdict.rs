@@ -32,6 +32,8 @@ pub struct Verdict {
     pub logs: Vec<Logged>,
     /// The objects that decided.
     pub made_by: MadeBy,
+    /// Whether the packet began a connection.
+    pub begins: bool,
     /// What the decision depends on.
     pub deps: Deps,
     /// [`crate::Tables::generation_sum`] of `deps` when it was made: another sum voids the verdict.
@@ -182,7 +184,7 @@ impl Learn {
 }
 
 /// An ACL that is logged for a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {
     /// The ACL.
     pub acl: Uuid,
@@ -196,4 +198,6 @@ pub struct Logged {
     pub severity: Severity,
     /// The meter that limits the log.
     pub meter: Option<Arc<str>>,
+    /// What the network had changed in the packet when the ACL was asked.
+    pub rewrite: Rewrite,
 }

@@ -11,10 +11,10 @@ use std::rc::Rc;
 
 use packet::flow::Network;
 use packet::{Flow, Segment};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::answer::{Answer, AnswerKind};
-use crate::conntrack::{Conntrack, MadeBy};
+use crate::conntrack::{Conntrack, MadeBy, Zone};
 use crate::drop::DropReason;
 use crate::ingress::{Ingress, Passage, Resume};
 use crate::object::{
@@ -54,6 +54,7 @@ pub fn process<R: Recorder>(
             used: smallvec![],
             logs: vec![],
             made_by: MadeBy::default(),
+            begins: false,
             deps: Deps::default(),
             generation: 0,
             reusable: None,
@@ -61,6 +62,7 @@ pub fn process<R: Recorder>(
         limits: Limits::NONE,
         is_reusable: true,
         has_committed: false,
+        new_in: smallvec![],
     };
     let packet = Packet {
         flow: flow.clone(),
@@ -94,6 +96,8 @@ pub(crate) struct Walk<'t, R> {
     limits: Limits,
     is_reusable: bool,
     has_committed: bool,
+    /// The zones where the packet's connection is not kept yet.
+    new_in: SmallVec<[Zone; 2]>,
 }
 
 /// A packet in flight.

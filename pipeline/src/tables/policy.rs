@@ -51,6 +51,11 @@ impl Policies {
         &mut self.sets
     }
 
+    pub(crate) fn acls(&self) -> impl Iterator<Item = &Arc<Acl>> {
+        let programs = self.programs.iter();
+        programs.flat_map(|(_, program)| program.acls.values())
+    }
+
     pub(crate) fn meter(&self, name: &str) -> Option<&Meter> {
         self.meters.get(name)
     }

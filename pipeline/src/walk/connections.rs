@@ -3,16 +3,21 @@
 use packet::{Flow, Segment};
 
 use super::{Origin, Packet, Walk};
-use crate::conntrack::{Commit, CommitError, Conntrack, MadeBy, Tracked, Zone};
+use crate::conntrack::{Commit, CommitError, Conntrack, MadeBy, State, Tracked, Zone};
 use crate::drop::DropReason;
 use crate::record::Recorder;
+use crate::rewrite::Rewrite;
 use crate::verdict::Logged;
 
 impl<'t, R: Recorder> Walk<'t, R> {
     /// What the packet is to the connections of a zone (`ct_next`).
     pub(crate) fn track(&mut self, zone: Zone, packet: &Packet) -> Tracked {
         let segment = self.segment(packet);
-        self.conntrack.track(zone, &packet.flow, segment)
+        let tracked = self.conntrack.track(zone, &packet.flow, segment);
+        if tracked.state.contains(State::NEW) && tracked.made_by.is_none() {
+            self.new_in.push(zone);
+        }
+        tracked
     }
 
     /// What a packet says of its connection's progress.
@@ -46,6 +51,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
         self.has_committed = true;
         let segment = self.segment(packet);
         let kept = self.conntrack.commit(zone, &packet.flow, segment, commit);
+        self.verdict.begins |= kept.is_ok() && self.new_in.contains(&zone);
         kept.map_err(|error| {
             self.is_reusable = false;
             match error {
@@ -63,6 +69,14 @@ impl<'t, R: Recorder> Walk<'t, R> {
     /// Who decides about the packet, as far as that is known.
     pub(crate) fn made_by(&mut self) -> &mut MadeBy {
         &mut self.verdict.made_by
+    }
+
+    /// What the network has changed in the packet so far. An answer is not told from what it answers.
+    pub(crate) fn changes(&self, packet: &Packet) -> Rewrite {
+        match packet.origin {
+            Origin::Received => Rewrite::between(self.received, &packet.flow),
+            Origin::Answer(_) => Rewrite::default(),
+        }
     }
 
     pub(crate) fn log(&mut self, record: Logged) {

@@ -2,6 +2,7 @@
 
 mod acl;
 mod answers;
+mod deciders;
 mod goldens;
 mod nodes;
 mod properties;

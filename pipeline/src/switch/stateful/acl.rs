@@ -89,7 +89,7 @@ fn exempt<'t, R: Recorder>(
         let reason = match settled {
             Settled::Reply | Settled::Related => {
                 found.is_of_connection = true;
-                log_reply(walk, at, found.tracked.label);
+                log_reply(walk, packet, at, found.tracked.label);
                 return Ok(Some(entry));
             }
             Settled::Invalid => DropReason::ConnectionInvalid,
@@ -148,7 +148,7 @@ fn ask<'t, R: Recorder>(
         walk.depend(slot);
     }
     for acl in decision.passed {
-        note(walk, acl, found);
+        note(walk, packet, acl, found);
     }
     decision.rule
 }
@@ -157,7 +157,7 @@ fn ask<'t, R: Recorder>(
 const LABEL_SHIFT: u32 = 96;
 
 /// Notes that a rule had a part in the verdict.
-fn note<R: Recorder>(walk: &mut Walk<'_, R>, acl: &Acl, found: &Findings) {
+fn note<R: Recorder>(walk: &mut Walk<'_, R>, packet: &Packet, acl: &Acl, found: &Findings) {
     let hints = found.is_stateful.then_some(found.hints);
     walk.hit(table(acl.stage), || words::entry(acl, hints));
     walk.event(|| Event::Note(words::whose(acl)));
@@ -165,28 +165,35 @@ fn note<R: Recorder>(walk: &mut Walk<'_, R>, acl: &Acl, found: &Findings) {
     if !acls.contains(&acl.uuid) {
         acls.push(acl.uuid);
     }
-    log(walk, acl, acl.action);
+    log(walk, packet, acl, acl.action);
 }
 
-fn log<R: Recorder>(walk: &mut Walk<'_, R>, acl: &Acl, action: AclAction) {
+fn log<R: Recorder>(walk: &mut Walk<'_, R>, packet: &Packet, acl: &Acl, action: AclAction) {
     if let Some(log) = &acl.log {
-        walk.log(Logged {
+        let record = Logged {
             acl: acl.uuid,
             name: acl.name.clone(),
             stage: acl.stage,
             action,
             severity: log.severity,
             meter: log.meter.clone(),
-        });
+            rewrite: walk.changes(packet),
+        };
+        walk.log(record);
     }
 }
 
 /// `log-related`: what belongs to a connection is logged by the rule whose label the connection has.
-fn log_reply<'t, R: Recorder>(walk: &mut Walk<'t, R>, at: Passing<'t>, label: u32) {
+fn log_reply<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &Packet,
+    at: Passing<'t>,
+    label: u32,
+) {
     if label != 0
         && let Some(acl) = at.policy().logs_replies(at.is_ingress(), label)
     {
-        log(walk, acl, AclAction::Allow);
+        log(walk, packet, acl, AclAction::Allow);
     }
 }
 
@@ -197,7 +204,7 @@ fn obey<'t, R: Recorder>(
     acl: &'t Acl,
     found: &mut Findings,
 ) -> Result<(), Ended> {
-    note(walk, acl, found);
+    note(walk, packet, acl, found);
     match acl.action {
         AclAction::AllowStateless | AclAction::Pass => Ok(()),
         AclAction::Allow | AclAction::AllowRelated => {
