@@ -52,8 +52,8 @@ impl Policies {
     }
 
     pub(crate) fn acls(&self) -> impl Iterator<Item = &Arc<Acl>> {
-        let programs = self.programs.iter();
-        programs.flat_map(|(_, program)| program.acls.values())
+        let programs = self.programs.values();
+        programs.flat_map(|program| program.acls.values())
     }
 
     pub(crate) fn meter(&self, name: &str) -> Option<&Meter> {

@@ -56,6 +56,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
         Arc::make_mut(&mut branch[leaf])
     }
 
+    /// All values, in no order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        let leaves = self.root.iter().flat_map(|branch| branch.iter());
+        leaves.flat_map(|leaf| leaf.values())
+    }
+
     /// By the upper bits of the hash: the leaf's own map uses the others.
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> (usize, usize) {
         let hash = self.hasher.hash_one(key);
