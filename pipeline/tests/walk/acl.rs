@@ -496,3 +496,13 @@ fn probes_pass_policies_and_connections() {
     let open = net.acl("ls", "from 1 ip => allow-related");
     World::new(&open).check(&[("a", from_prober, "-> b")]);
 }
+
+#[test]
+fn a_row_that_two_owners_have_counts_for_each() {
+    let shared = |acl: &mut pipeline::object::Acl| acl.uuid = uuid::Uuid::from_u128(9);
+    let net = pair()
+        .group("pg", &["a"])
+        .edited_acl("@pg", "tier 0 from 0 arp => allow", shared)
+        .edited_acl("ls", "tier 1 from 0 ip => drop", shared);
+    World::new(&net).check(&[("a", request(), "drop acl-drop")]);
+}

@@ -16,16 +16,16 @@ use uuid::Uuid;
 use super::addresses::SetId;
 use super::necessary::{self, ADDRESS_FIELDS, AddressCondition, Service};
 use super::subject::Subject;
-use crate::object::Acl;
+use crate::object::{Acl, PolicyOwner};
 
 type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Where a rule stands in the one list that all rules of a stage form: lower tiers first, and then the greatest
-/// priority. OVN leaves open what comes of equal priorities; here the lesser UUID counts.
-pub(super) type Order = (u8, Reverse<u16>, Uuid);
+/// priority. OVN leaves open what comes of equal priorities; here the lesser UUID counts, and then the owner.
+pub(super) type Order<'a> = (u8, Reverse<u16>, Uuid, &'a PolicyOwner);
 
-pub(super) fn order(acl: &Acl) -> Order {
-    (acl.tier, Reverse(acl.priority), acl.uuid)
+pub(super) fn order(acl: &Acl) -> Order<'_> {
+    (acl.tier, Reverse(acl.priority), acl.uuid, &acl.owner)
 }
 
 /// Rules, to be looked up.
@@ -50,8 +50,7 @@ struct Addressed {
 impl Classifier {
     /// `number` gives the numbers of address sets.
     pub(super) fn new(mut rules: Vec<Arc<Acl>>, number: &impl Fn(&str) -> Option<SetId>) -> Self {
-        rules.sort_by_key(|acl| order(acl));
-        rules.dedup_by_key(|acl| acl.uuid);
+        rules.sort_by(|a, b| order(a).cmp(&order(b)));
         let addresses: Vec<_> = rules
             .iter()
             .map(|acl| necessary::addresses(&acl.matches))
@@ -161,7 +160,7 @@ impl<'a> Candidates<'a> {
             if let Some((first, rest)) = list.split_first()
                 && rules
                     .get(*first as usize)
-                    .is_some_and(|acl| acl.uuid == next.uuid)
+                    .is_some_and(|acl| Arc::ptr_eq(acl, next))
             {
                 *list = rest;
             }

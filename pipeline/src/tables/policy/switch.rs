@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 
-use super::classifier::{Candidates, Classifier};
+use super::classifier::{Candidates, Classifier, order};
 use super::necessary::PortCondition;
 use super::program::{Program, Question};
 use super::subject::Subject;
@@ -160,8 +160,8 @@ impl SwitchPolicy {
             .values()
             .flatten();
         let mut rules: Vec<_> = parts.flat_map(|part| part.rules.rules()).collect();
-        rules.sort_by_key(|acl| super::classifier::order(acl));
-        rules.dedup_by_key(|acl| acl.uuid);
+        rules.sort_by(|a, b| order(a).cmp(&order(b)));
+        rules.dedup_by(|a, b| Arc::ptr_eq(a, b));
         rules
     }
 }
