@@ -5,8 +5,10 @@
 //! an object names need not exist: a packet that gets there is dropped with that reason.
 
 mod apply;
+mod balancing;
 mod datapath;
 mod generation;
+mod nats;
 mod places;
 mod policy;
 mod router;
@@ -21,8 +23,10 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 pub use apply::ApplyError;
+pub(crate) use balancing::{Balancing, Service, Whereabouts};
 pub(crate) use datapath::{Compiled, DatapathTables};
 pub use generation::{Deps, Slot};
+pub(crate) use nats::Nats;
 pub(crate) use places::Places;
 pub(crate) use policy::{Policies, Question, Subject, SwitchPolicy};
 pub(crate) use router::RouterTables;
@@ -44,6 +48,7 @@ pub struct Tables {
     datapaths: Arc<HashMap<DatapathKey, Arc<DatapathTables>, foldhash::fast::RandomState>>,
     places: Places,
     policies: Policies,
+    balancing: Balancing,
 }
 
 /// Where a switch port's frames come out.
@@ -70,6 +75,7 @@ impl Tables {
             datapaths: Arc::default(),
             places: Places::default(),
             policies: Policies::default(),
+            balancing: Balancing::default(),
         }
     }
 
@@ -194,6 +200,11 @@ impl Tables {
             Place::Here(interface) => Some(interface),
             _ => None,
         }
+    }
+
+    /// All load balancers.
+    pub(crate) fn balancing(&self) -> &Balancing {
+        &self.balancing
     }
 
     pub(crate) fn datapath_tables(&self, key: DatapathKey) -> Option<&Arc<DatapathTables>> {

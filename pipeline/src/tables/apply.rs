@@ -44,6 +44,12 @@ struct Touched {
     /// Datapaths that were not known before.
     new: BTreeSet<DatapathKey>,
     global: bool,
+    /// Routers whose translations changed: the switches joined to them are compiled too.
+    routers: BTreeSet<DatapathKey>,
+    /// Addresses at which packets may find another service than before.
+    services: Vec<IpAddr>,
+    /// Some load balancer changed.
+    is_rebalanced: bool,
     chassis: bool,
     names: bool,
     datapaths: bool,
@@ -145,11 +151,23 @@ impl Tables {
                     .set_acl(acl, Arc::make_mut(&mut self.generations));
             }
             Object::Meter(meter) => self.policies.set_meter(meter),
-            Object::Balancer(_)
-            | Object::BalancerGroup(_)
-            | Object::Vip(_)
-            | Object::Probe(_)
-            | Object::Nat(_) => {}
+            Object::Probe(_) => {}
+            Object::Balancer(balancer) => {
+                let uuid = balancer.uuid;
+                touched.rebalance(self.balancing.set_balancer(uuid, Some(balancer)));
+            }
+            Object::BalancerGroup(group) => {
+                let uuid = group.uuid;
+                touched.rebalance(self.balancing.set_group(uuid, Some(group)));
+            }
+            Object::Vip(vip) => {
+                let key = vip.key.clone();
+                touched.rebalance(self.balancing.set_vip(&key, Some(vip)));
+            }
+            Object::Nat(nat) => {
+                let datapath = self.edit(nat.router, touched);
+                Arc::make_mut(&mut datapath.nats).insert(nat.uuid, Arc::new(nat));
+            }
         }
         touched.note(&key);
     }
@@ -197,11 +215,17 @@ impl Tables {
                 self.policies.remove_acl(owner, *uuid);
             }
             ObjectKey::Meter(name) => self.policies.remove_meter(name),
-            ObjectKey::Balancer(_)
-            | ObjectKey::BalancerGroup(_)
-            | ObjectKey::Vip(_)
-            | ObjectKey::Probe(_)
-            | ObjectKey::Nat(..) => {}
+            ObjectKey::Probe(_) => {}
+            ObjectKey::Balancer(uuid) => {
+                touched.rebalance(self.balancing.set_balancer(*uuid, None));
+            }
+            ObjectKey::BalancerGroup(uuid) => {
+                touched.rebalance(self.balancing.set_group(*uuid, None));
+            }
+            ObjectKey::Vip(key) => touched.rebalance(self.balancing.set_vip(key, None)),
+            ObjectKey::Nat(router, uuid) => {
+                Arc::make_mut(&mut self.edit(*router, touched).nats).remove(uuid);
+            }
         }
         touched.note(key);
     }
@@ -249,6 +273,8 @@ impl Tables {
     }
 
     fn compile(&mut self, mut touched: Touched) {
+        self.note_joined(&mut touched);
+        self.note_balancing(&mut touched);
         for port in &touched.router_ports {
             let joined = self.places.joined(*port).map(|at| at.datapath);
             touched.configured.extend(joined);
@@ -327,6 +353,40 @@ impl Tables {
         self.edit(key, touched).policy = Arc::new(policy);
     }
 
+    /// What a router translates is known to the switches it is joined to.
+    fn note_joined(&self, touched: &mut Touched) {
+        for router in &touched.routers {
+            let ports = self.datapaths.get(router).map(|datapath| &datapath.ports);
+            let at = ports.into_iter().flat_map(|ports| ports.values());
+            touched.router_ports.extend(at.map(|port| port.at));
+        }
+    }
+
+    /// Finds the datapaths that balance load now and did not before, or the other way round.
+    fn note_balancing(&mut self, touched: &mut Touched) {
+        if !touched.is_rebalanced && touched.configured.is_empty() {
+            return;
+        }
+        let changed: Vec<_> = self
+            .datapaths
+            .iter()
+            .filter(|(key, _)| touched.is_rebalanced || touched.configured.contains(key))
+            .map(|(key, datapath)| {
+                (
+                    *key,
+                    datapath,
+                    self.balancing.has_vips(datapath.balancers()),
+                )
+            })
+            .filter(|(_, datapath, balances)| datapath.balances != *balances)
+            .map(|(key, _, balances)| (key, balances))
+            .collect();
+        for (key, balances) in changed {
+            touched.configured.insert(key);
+            self.edit(key, touched).balances = balances;
+        }
+    }
+
     fn router_port(&self, at: PortRef) -> Option<&RouterPort> {
         let (_, kind) = self.datapath_tables(at.datapath)?.router_port(at.port)?;
         Some(kind)
@@ -342,6 +402,9 @@ impl Tables {
                     true => datapath.slots.learned,
                 });
             }
+        }
+        for ip in &touched.services {
+            generations.bump(Slot::of_vip(*ip));
         }
         for (is_touched, slot) in [
             (touched.global, Slot::GLOBAL),
@@ -371,6 +434,11 @@ impl Tables {
 }
 
 impl Touched {
+    fn rebalance(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.services.extend(addresses);
+        self.is_rebalanced = true;
+    }
+
     fn note(&mut self, key: &ObjectKey) {
         match key {
             ObjectKey::Global
@@ -382,8 +450,11 @@ impl Touched {
             | ObjectKey::Balancer(_)
             | ObjectKey::BalancerGroup(_)
             | ObjectKey::Vip(_)
-            | ObjectKey::Probe(_)
-            | ObjectKey::Nat(..) => {}
+            | ObjectKey::Probe(_) => {}
+            ObjectKey::Nat(router, _) => {
+                self.configured.insert(*router);
+                self.routers.insert(*router);
+            }
             ObjectKey::Datapath(datapath) | ObjectKey::Route(datapath, _) => {
                 self.configured.insert(*datapath);
             }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use packet::Mac;
+use uuid::Uuid;
 
 use super::generation::Slots;
 use super::policy::{SwitchGroups, SwitchPolicy};
 use super::router::RouterTables;
 use super::switch::SwitchTables;
 use crate::object::{
-    Attachment, Datapath, DatapathKey, DatapathKind, Neighbor, PolicyOwner, Port, PortKey,
-    PortKind, PortRef, Route, RouteKey, RouterPort, SwitchPort,
+    Attachment, Balancers, Datapath, DatapathKey, DatapathKind, Nat, Neighbor, PolicyOwner, Port,
+    PortKey, PortKind, PortRef, Route, RouteKey, Router, RouterPort, SwitchPort,
 };
 
 /// A datapath. Each part is shared with earlier snapshots until it changes.
@@ -26,6 +27,9 @@ pub(crate) struct DatapathTables {
     pub(crate) row: Option<Arc<Datapath>>,
     pub(crate) ports: Arc<BTreeMap<PortKey, Arc<Port>>>,
     pub(crate) routes: Arc<BTreeMap<RouteKey, Arc<Route>>>,
+    pub(crate) nats: Arc<BTreeMap<Uuid, Arc<Nat>>>,
+    /// Its load balancers have VIPs.
+    pub(crate) balances: bool,
     pub(crate) neighbors: Arc<HashMap<(PortKey, IpAddr), Neighbor, foldhash::fast::RandomState>>,
     pub(crate) fdb: Arc<HashMap<Mac, PortKey, foldhash::fast::RandomState>>,
     pub(crate) compiled: Compiled,
@@ -51,6 +55,8 @@ impl DatapathTables {
             row: None,
             ports: Arc::default(),
             routes: Arc::default(),
+            nats: Arc::default(),
+            balances: false,
             neighbors: Arc::default(),
             fdb: Arc::default(),
             compiled: Compiled::Nothing,
@@ -64,6 +70,7 @@ impl DatapathTables {
         self.row.is_none()
             && self.ports.is_empty()
             && self.routes.is_empty()
+            && self.nats.is_empty()
             && self.neighbors.is_empty()
             && self.fdb.is_empty()
             && self.groups.is_empty()
@@ -74,6 +81,27 @@ impl DatapathTables {
         match owner {
             PolicyOwner::Switch(switch) => *switch == key,
             PolicyOwner::Group(group) => self.groups.has(group),
+        }
+    }
+
+    /// The load balancers that it refers to.
+    pub(crate) fn balancers(&self) -> &Balancers {
+        const NONE: &Balancers = &Balancers {
+            own: Vec::new(),
+            groups: Vec::new(),
+        };
+        match self.row.as_ref().map(|row| &row.kind) {
+            Some(DatapathKind::Switch(switch)) => &switch.balancers,
+            Some(DatapathKind::Router(router)) => &router.balancers,
+            None => NONE,
+        }
+    }
+
+    /// What only a router has, if it is one.
+    pub(crate) fn router(&self) -> Option<&Router> {
+        match self.row.as_ref().map(|row| &row.kind) {
+            Some(DatapathKind::Router(router)) => Some(router),
+            _ => None,
         }
     }
 
@@ -113,9 +141,11 @@ impl DatapathTables {
                 };
                 Compiled::Switch(Arc::new(SwitchTables::compile(&self.ports, peer)))
             }
-            Some(DatapathKind::Router(_)) => {
-                Compiled::Router(Arc::new(RouterTables::compile(&self.ports, &self.routes)))
-            }
+            Some(DatapathKind::Router(_)) => Compiled::Router(Arc::new(RouterTables::compile(
+                &self.ports,
+                &self.routes,
+                &self.nats,
+            ))),
         }
     }
 }

@@ -4,6 +4,9 @@
 //! the slots it looked at and the sum of their numbers; the same slots give the same sum exactly as long
 //! as none of them has changed. A slot outlives its datapath and is handed, grown, to another one.
 
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+
 use smallvec::SmallVec;
 
 /// One number that grows when a part of the tables changes.
@@ -19,7 +22,16 @@ impl Slot {
     pub(crate) const DATAPATHS: Slot = Slot(2);
     /// Settings of the whole network.
     pub(crate) const GLOBAL: Slot = Slot(3);
-    const FIRST_FREE: u32 = 4;
+    /// The first of those that addresses of VIPs share, out of the way of the ones above.
+    const FIRST_VIP: u32 = 16;
+    const VIPS: u32 = 1024;
+    const FIRST_FREE: u32 = Self::FIRST_VIP + Self::VIPS;
+
+    /// What is at an address that may be a VIP's. Addresses share these, so that what is not there needs none.
+    pub(crate) fn of_vip(ip: IpAddr) -> Slot {
+        let hash = foldhash::fast::FixedState::default().hash_one(ip);
+        Slot(Self::FIRST_VIP + hash as u32 % Self::VIPS)
+    }
 }
 
 /// The slots a verdict depends on.
