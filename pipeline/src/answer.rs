@@ -8,7 +8,7 @@ mod words;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use packet::answer::{self as frame_of, ErrorSource, IcmpError};
-use packet::flow::Network;
+use packet::flow::{Network, Transport};
 use packet::{Flow, Layout, Mac};
 
 use crate::object::PortRef;
@@ -73,6 +73,25 @@ pub enum AnswerKind {
 }
 
 impl AnswerKind {
+    /// How a packet is rejected, in the name of the one it is for. OVN's `reject`.
+    pub(crate) fn rejection(about: &Flow) -> Option<AnswerKind> {
+        let Network::Ip(ip) = &about.network else {
+            return None;
+        };
+        let source = ErrorSource {
+            mac: about.eth_dst,
+            ip: ip.dst,
+        };
+        let error = match ip.transport {
+            Transport::Tcp { .. } => return Some(Self::TcpReset),
+            Transport::Sctp { .. } => return Some(Self::SctpAbort),
+            Transport::Udp { .. } => IcmpError::PortUnreachable,
+            _ if ip.src.is_ipv6() => IcmpError::AdministrativelyProhibited,
+            _ => IcmpError::HostUnreachable,
+        };
+        Some(Self::Error { source, error })
+    }
+
     /// True if the answer can be made from the flow of what it is about, without its bytes.
     pub(crate) fn needs_no_bytes(self) -> bool {
         match self {

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use bitflags::bitflags;
+
 use crate::object::{PortKey, PortRef};
 
 /// Where a packet enters the pipeline.
@@ -50,4 +52,31 @@ pub struct Passage {
     pub is_own_error: bool,
     /// The router port by which it first entered a router.
     pub routed_by: Option<PortRef>,
+    /// What the router that it is in has found out about its translation.
+    pub translation: TranslationNotes,
+}
+
+bitflags! {
+    /// What a router finds out about a packet's translation on its way in, for its way out.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct TranslationNotes: u16 {
+        /// It was looked up in the zone of destinations.
+        const LOOKED_UP = 1 << 0;
+        /// It is a reply there.
+        const REPLY = 1 << 1;
+        /// It begins a connection there that is not kept yet.
+        const NEW = 1 << 2;
+        /// A load balancer translated it.
+        const BALANCED = 1 << 3;
+        /// Its source is not to be translated.
+        const SKIP_SNAT = 1 << 4;
+        /// Its source is to be translated because a load balancer made its connection.
+        const FORCE_LB = 1 << 5;
+        /// Its source is to be translated because its destination was.
+        const FORCE_DNAT = 1 << 6;
+        /// It has turned round at a distributed gateway port.
+        const TURNED = 1 << 7;
+        /// Its source was translated when it turned round.
+        const TURNED_NEW = 1 << 8;
+    }
 }

@@ -5,6 +5,7 @@
 //! decides about packets anywhere: the data path, `vsctl trace` and the tests all call it.
 
 pub mod answer;
+mod balance;
 pub mod conntrack;
 mod drop;
 mod ingress;
@@ -22,7 +23,7 @@ mod view;
 mod walk;
 
 pub use drop::DropReason;
-pub use ingress::{Ingress, Passage, Resume};
+pub use ingress::{Ingress, Passage, Resume, TranslationNotes};
 pub use listing::{Listing, TableListing, flow_list};
 pub use record::{Entry, Event, Recorder, Scope, Silent};
 pub use rewrite::{NoHeadroom, Rewrite};

@@ -6,6 +6,7 @@
 mod policy;
 mod router;
 mod switch;
+mod translating;
 
 use std::fmt;
 

@@ -4,20 +4,29 @@ pub(crate) mod admission;
 pub(crate) mod arp_request;
 pub(crate) mod arp_resolve;
 pub(crate) mod delivery;
+pub(crate) mod dnat;
+pub(crate) mod egress_loop;
+pub(crate) mod gateway_redirect;
 pub(crate) mod ip_input;
 pub(crate) mod larger_packets;
 pub(crate) mod neighbor;
 pub(crate) mod routing;
+pub(crate) mod snat;
+pub(crate) mod translation;
+pub(crate) mod undnat;
+pub(crate) mod unsnat;
 
 use packet::answer::IcmpError;
 
 use crate::answer::AnswerKind;
 use crate::drop::DropReason;
 use crate::ingress::Resume;
-use crate::object::{Port, RouterPort};
+use crate::object::{Port, PortRef, RouterPort};
 use crate::record::Recorder;
-use crate::tables::RouterTables;
-use crate::walk::{In, Packet, Walk};
+use crate::tables::{Compiled, RouterTables};
+use crate::view;
+use crate::walk::{In, Origin, Packet, Walk};
+use translation::Role;
 
 pub(crate) use larger_packets::error_address;
 pub use neighbor::MAX_NEIGHBORS;
@@ -47,6 +56,10 @@ pub(crate) fn ingress<'t, R: Recorder>(
     kind: &'t RouterPort,
 ) {
     packet.passage.routed_by.get_or_insert(inport.at);
+    if translation::role(router) != Role::Plain {
+        // It is where it has to be, and may go on to another node from here.
+        packet.passage.is_from_tunnel = false;
+    }
     let visit = Visit {
         router,
         inport,
@@ -65,15 +78,36 @@ fn pass<'t, R: Recorder>(
     admission::check(walk, &packet, visit)?;
     neighbor::learn(walk, &packet, visit);
     match ip_input::decide(walk, packet, visit)? {
-        Input::Back(answer) => delivery::deliver(
-            walk,
-            answer,
-            visit.router,
-            Some(visit.inport),
-            visit.inport.at,
-        ),
-        Input::Route(packet) => route(walk, packet, visit),
+        Input::Back(answer) => back(walk, answer, visit),
+        Input::Route(mut packet) => match translate(walk, &mut packet, visit)? {
+            Some(refusal) => back(walk, refusal, visit),
+            None => route(walk, packet, visit),
+        },
     }
+}
+
+/// Out of the port the packet came in by.
+fn back<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    answer: Packet,
+    visit: Visit<'t>,
+) -> Result<(), DropReason> {
+    let inport = visit.inport;
+    delivery::deliver(walk, answer, visit.router, Some(inport), inport.at)
+}
+
+/// What the packet is for inside. Gives the answer to what nobody serves.
+fn translate<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &mut Packet,
+    visit: Visit<'t>,
+) -> Result<Option<Packet>, DropReason> {
+    let role = translation::role(visit.router);
+    if matches!(packet.origin, Origin::Answer(_)) {
+        return Ok(None);
+    }
+    unsnat::undo(walk, packet, visit, role);
+    dnat::translate(walk, packet, visit, role)
 }
 
 fn route<'t, R: Recorder>(
@@ -82,6 +116,7 @@ fn route<'t, R: Recorder>(
     visit: Visit<'t>,
 ) -> Result<(), DropReason> {
     let hop = routing::choose(walk, &mut packet, visit)?;
+    arp_resolve::check_solicited(walk, &packet, visit, &hop)?;
     let mac = arp_resolve::resolve(walk, &packet, visit.router, &hop)?;
     if let Some(error) = larger_packets::check(walk, &packet, visit, &hop)? {
         return route_own_error(walk, error, visit);
@@ -123,6 +158,44 @@ pub(crate) fn resume<'t, R: Recorder>(
     if let Err(reason) = sent {
         walk.drop(reason, Some(router.key));
     }
+}
+
+/// A packet that another node has sent to the distributed gateway port that is on this one.
+pub(crate) fn from_tunnel<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    mut packet: Packet,
+    router: In<'t, RouterTables>,
+    inport: Option<&'t Port>,
+    outport: PortRef,
+) {
+    packet.passage.is_from_tunnel = false;
+    packet.loopback = true;
+    if let Err(reason) = delivery::receive(walk, packet, router, inport, outport) {
+        walk.drop(reason, Some(router.key));
+    }
+}
+
+/// The logical port at whose node a frame for a router is taken, if it is for a translated address that has a station
+/// of its own.
+pub(crate) fn station<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &Packet,
+    at: PortRef,
+) -> Option<PortRef> {
+    let datapath = walk.datapath(at.datapath)?;
+    let (_, kind) = datapath.router_port(at.port)?;
+    let Compiled::Router(tables) = &datapath.compiled else {
+        return None;
+    };
+    kind.gateway.as_ref()?;
+    let asked = view::arp_request(&packet.flow).map(|arp| arp.tpa.into());
+    let asked = asked.or_else(|| {
+        let message = view::solicitation(&packet.flow)?;
+        Some(message.discovery.target.into())
+    });
+    let of_question = asked.and_then(|ip: std::net::IpAddr| tables.nats.at(ip).next());
+    let nat = of_question.or_else(|| tables.nats.station(packet.flow.eth_dst))?;
+    Some(nat.distributed.as_ref()?.port)
 }
 
 /// The ICMP error about `packet` in the name of the port it came in by.

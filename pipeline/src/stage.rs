@@ -66,6 +66,12 @@ stages! {
         "What is the packet to the connections that the sender has?";
     InAcl SwitchIngress "ls_in_acl" "classifier of ACLs"
         "May the sender send this, as the ACLs from-lport see it?";
+    InLb SwitchIngress "ls_in_lb" "exact address, protocol and port"
+        "Choose a backend for a new connection to a VIP.";
+    InNatHairpin SwitchIngress "ls_in_nat_hairpin" "exact connection in the switch's zone"
+        "Translate the source of a client that is its own backend, and back.";
+    InHairpin SwitchIngress "ls_in_hairpin" "hairpin"
+        "Send such a packet back to where it came from.";
     InAclAfterLb SwitchIngress "ls_in_acl_after_lb" "classifier of ACLs"
         "May the sender send this, as the ACLs see it that are applied after the load balancers?";
     InStateful SwitchIngress "ls_in_stateful" "exact connection in the sender's zone"
@@ -96,6 +102,12 @@ stages! {
         "Learn the sender's address.";
     InIpInput RouterIngress "lr_in_ip_input" "exact IP address"
         "Drop what may not be routed, answer what is for the router itself.";
+    InUnsnat RouterIngress "lr_in_unsnat" "exact address outside"
+        "Give answers back the address that was translated when they were asked for.";
+    InDefrag RouterIngress "lr_in_defrag" "exact address"
+        "What is a packet for a VIP to the router's connections?";
+    InDnat RouterIngress "lr_in_dnat" "exact address, protocol and port"
+        "Choose a backend for a new connection to a VIP, and translate destinations.";
     InIpRouting RouterIngress "lr_in_ip_routing" "longest prefix"
         "Choose the next hop.";
     InIpRoutingEcmp RouterIngress "lr_in_ip_routing_ecmp" "hash group"
@@ -104,8 +116,18 @@ stages! {
         "Find the next hop's MAC address.";
     InLargerPkts RouterIngress "lr_in_larger_pkts" "exact port, then length"
         "Say so when the packet is longer than the port's MTU.";
+    InGwRedirect RouterIngress "lr_in_gw_redirect" "exact port"
+        "Send what leaves by a distributed gateway port to the node that it is on.";
     InArpRequest RouterIngress "lr_in_arp_request" "unresolved next hop"
         "Ask for the next hop's MAC address.";
+    OutUndnat RouterEgress "lr_out_undnat" "exact connection"
+        "Give answers the source that their request was for.";
+    OutPostUndnat RouterEgress "lr_out_post_undnat" "new connection"
+        "Keep what may be answered.";
+    OutSnat RouterEgress "lr_out_snat" "longest prefix"
+        "Translate sources.";
+    OutEgrLoop RouterEgress "lr_out_egr_loop" "exact address outside"
+        "Turn round what is for an address that the router itself translates.";
     OutDelivery RouterEgress "lr_out_delivery" "exact port"
         "Hand the packet to what the port is joined to.";
 }

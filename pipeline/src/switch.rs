@@ -9,9 +9,11 @@ pub(crate) mod stateful;
 
 use crate::drop::DropReason;
 use crate::object::{
-    Attachment, DatapathKey, DatapathKind, MulticastGroup, Port, PortKey, Switch, SwitchPort,
+    Attachment, DatapathKey, DatapathKind, MulticastGroup, Port, PortKey, PortKind, PortRef,
+    Switch, SwitchPort,
 };
 use crate::record::{Event, Recorder, Scope};
+use crate::router;
 use crate::tables::{Compiled, Place, SwitchTables};
 use crate::walk::{In, Packet, Walk};
 
@@ -104,20 +106,39 @@ pub(crate) fn from_tunnel<'t, R: Recorder>(
     let Some(datapath) = walk.datapath(key) else {
         return walk.drop(DropReason::UnknownDatapath, Some(key));
     };
-    let Compiled::Switch(tables) = &datapath.compiled else {
-        return walk.drop(DropReason::UnknownDatapath, Some(key));
-    };
     let name = datapath.row.as_ref().map_or("", |row| row.name.as_str());
-    let switch = In {
-        key,
-        name,
-        datapath,
-        tables: &**tables,
-    };
     let port_of = |key: u16| PortKey::new(key.into()).ok();
     let inport = port_of(inport)
         .and_then(|key| datapath.port(key))
         .map(|port| &**port);
+    let tables = match &datapath.compiled {
+        Compiled::Switch(tables) => &**tables,
+        Compiled::Router(tables) => {
+            let router = In {
+                key,
+                name,
+                datapath,
+                tables: &**tables,
+            };
+            return match port_of(outport) {
+                Some(port) => {
+                    let outport = PortRef {
+                        datapath: key,
+                        port,
+                    };
+                    router::from_tunnel(walk, packet, router, inport, outport);
+                }
+                None => walk.drop(DropReason::UnknownPort, Some(key)),
+            };
+        }
+        Compiled::Nothing => return walk.drop(DropReason::UnknownDatapath, Some(key)),
+    };
+    let switch = In {
+        key,
+        name,
+        datapath,
+        tables,
+    };
     if outport >= MulticastGroup::FIRST_KEY {
         return match MulticastGroup::from_key(outport) {
             Some(group) => replicate::from_tunnel(walk, packet, switch, inport, group),
@@ -141,7 +162,7 @@ fn to_port<'t, R: Recorder>(
     let Some((port, kind)) = switch.datapath.switch_port(outport) else {
         return walk.drop(DropReason::UnknownPort, Some(switch.key));
     };
-    let chassis = match walk.place(port, kind) {
+    let chassis = match place(walk, &packet, port, kind) {
         Place::Here(_) => return egress(walk, packet, switch, inport, port, kind),
         Place::There(chassis) => chassis,
         Place::Unbound => return walk.drop(DropReason::PortUnbound, Some(switch.key)),
@@ -155,6 +176,30 @@ fn to_port<'t, R: Recorder>(
     }
     let inport_key = inport.map_or(0, |port| port.at.port.get());
     walk.tunnel(&packet, &chassis, switch.key, inport_key, outport.get());
+}
+
+/// Where a port is for this packet: what is for a translated address with a station of its own is for the node that
+/// translates it.
+fn place<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &Packet,
+    port: &'t Port,
+    kind: &'t SwitchPort,
+) -> Place {
+    let of_station = match kind.attachment {
+        Attachment::Router(Some(peer)) => router::station(walk, packet, peer),
+        _ => None,
+    };
+    let logical = of_station.and_then(|at| walk.port(at));
+    match logical.map(|port| (port, &port.kind)) {
+        Some((logical, PortKind::Switch(logical_kind))) => {
+            match walk.place(logical, logical_kind) {
+                Place::Here(_) => Place::Here(port.at),
+                other => other,
+            }
+        }
+        _ => walk.place(port, kind),
+    }
 }
 
 /// Towards one port that is on this node.
@@ -183,14 +228,14 @@ fn egress<'t, R: Recorder>(
 /// The end of the way out, when connections and policies agree.
 fn leave<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
-    packet: Packet,
+    mut packet: Packet,
     outport: &'t Port,
     kind: &'t SwitchPort,
 ) {
     if let Err(reason) = check_receiver(walk, &packet, outport, kind) {
         return walk.drop(reason, Some(outport.at.datapath));
     }
-    note_crossing(walk, &packet, kind);
+    note_crossing(walk, &mut packet, kind);
     deliver(walk, packet, outport, kind);
 }
 
@@ -207,14 +252,15 @@ fn check_receiver<R: Recorder>(
 }
 
 /// Where every port is seen as on this node, says where the packet would cross to another.
-fn note_crossing<R: Recorder>(walk: &mut Walk<'_, R>, packet: &Packet, kind: &SwitchPort) {
+fn note_crossing<R: Recorder>(walk: &mut Walk<'_, R>, packet: &mut Packet, kind: &SwitchPort) {
     if walk.tables.home().is_none()
-        && let (Some(from), Some(to)) = (&packet.node, &kind.chassis)
+        && let (Some(from), Some(to)) = (&packet.node, walk.tables.node_of(kind))
         && from != to
     {
         walk.event(|| Event::Tunnel {
             chassis: to.to_string(),
         });
+        packet.node = Some(to.clone());
     }
 }
 

@@ -26,9 +26,8 @@ pub use apply::ApplyError;
 pub(crate) use balancing::{Balancing, Service, Whereabouts};
 pub(crate) use datapath::{Compiled, DatapathTables};
 pub use generation::{Deps, Slot};
-pub(crate) use nats::Nats;
 pub(crate) use places::Places;
-pub(crate) use policy::{Policies, Question, Subject, SwitchPolicy};
+pub(crate) use policy::{Policies, Question, Sets, Subject, SwitchPolicy};
 pub(crate) use router::RouterTables;
 pub(crate) use routes::{MAIN, priority as route_priority};
 pub(crate) use switch::{Responder, SwitchTables};
@@ -202,9 +201,19 @@ impl Tables {
         }
     }
 
+    /// All address sets.
+    pub(crate) fn address_sets(&self) -> &Sets {
+        self.policies.sets()
+    }
+
     /// All load balancers.
     pub(crate) fn balancing(&self) -> &Balancing {
         &self.balancing
+    }
+
+    /// The zone that a node is in; empty if that is not known.
+    pub(crate) fn zone(&self, node: &ChassisName) -> &str {
+        self.chassis(node).map_or("", |chassis| &chassis.zone)
     }
 
     pub(crate) fn datapath_tables(&self, key: DatapathKey) -> Option<&Arc<DatapathTables>> {
@@ -214,7 +223,7 @@ impl Tables {
     /// Where the frames of a switch port come out.
     pub(crate) fn place(&self, port: &Port, kind: &SwitchPort) -> Place {
         let Attachment::Nested { parent, .. } = &kind.attachment else {
-            return self.place_bound(port.at, kind, kind.chassis.as_ref());
+            return self.place_bound(port.at, kind, self.node_of(kind));
         };
         let parent = self.port_named(parent);
         let bound = match parent.map(|parent| (parent, &parent.kind)) {
@@ -230,16 +239,31 @@ impl Tables {
         }
     }
 
+    /// The one node that a port is on: where it is bound, or where the gateway is that it joins.
+    pub(crate) fn node_of<'a>(&'a self, kind: &'a SwitchPort) -> Option<&'a ChassisName> {
+        let gateway = || match kind.attachment {
+            Attachment::Router(Some(at)) => {
+                let datapath = self.datapaths.get(&at.datapath)?;
+                let router = datapath.router().and_then(|router| router.chassis.as_ref());
+                let port = datapath.router_port(at.port);
+                router.or_else(|| port?.1.gateway.as_ref())
+            }
+            _ => None,
+        };
+        kind.chassis.as_ref().or_else(gateway)
+    }
+
     fn place_bound(
         &self,
         interface: PortRef,
         kind: &SwitchPort,
         chassis: Option<&ChassisName>,
     ) -> Place {
-        let is_everywhere = matches!(
-            kind.attachment,
-            Attachment::Localport | Attachment::Router(_)
-        );
+        let is_everywhere = match kind.attachment {
+            Attachment::Localport => true,
+            Attachment::Router(_) => chassis.is_none(),
+            Attachment::Vif | Attachment::Nested { .. } => false,
+        };
         if is_everywhere || self.home.is_none() {
             return Place::Here(interface);
         }

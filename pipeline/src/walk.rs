@@ -18,7 +18,7 @@ use crate::conntrack::{Conntrack, MadeBy, Zone};
 use crate::drop::DropReason;
 use crate::ingress::{Ingress, Passage, Resume};
 use crate::object::{
-    ChassisName, DatapathKey, DatapathKind, Global, Port, PortKind, PortRef, SwitchPort,
+    Attachment, ChassisName, DatapathKey, DatapathKind, Global, Port, PortKind, PortRef, SwitchPort,
 };
 use crate::record::{Entry, Event, Recorder, Scope};
 use crate::rewrite::Rewrite;
@@ -246,11 +246,15 @@ impl<'t, R: Recorder> Walk<'t, R> {
 
     /// Where a port's frames come out, looked at.
     pub(crate) fn place(&mut self, port: &'t Port, kind: &'t SwitchPort) -> Place {
-        if let crate::object::Attachment::Nested { parent, .. } = &kind.attachment {
-            self.depend(Slot::NAMES);
-            if let Some(parent) = self.tables.port_named(parent) {
-                self.datapath(parent.at.datapath);
+        match &kind.attachment {
+            Attachment::Nested { parent, .. } => {
+                self.depend(Slot::NAMES);
+                if let Some(parent) = self.tables.port_named(parent) {
+                    self.datapath(parent.at.datapath);
+                }
             }
+            Attachment::Router(Some(peer)) => drop(self.datapath(peer.datapath)),
+            Attachment::Vif | Attachment::Localport | Attachment::Router(None) => {}
         }
         self.tables.place(port, kind)
     }
@@ -314,6 +318,11 @@ impl<'t, R: Recorder> Walk<'t, R> {
 
     pub(crate) fn leave_scope(&mut self) {
         self.recorder.leave();
+    }
+
+    /// The answer to a packet that is rejected, as far as it may be answered.
+    pub(crate) fn reject(&mut self, packet: &Packet) -> Option<Packet> {
+        self.answer(packet, AnswerKind::rejection(&packet.flow)?)
     }
 
     /// The answer to `packet`, as a packet on the way; `None` where the standards forbid it.

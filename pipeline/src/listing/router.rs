@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use packet::Mac;
 
+use super::translating;
 use crate::object::{Port, PortKind, RouterPort};
 use crate::record::Entry;
 use crate::router::{
@@ -47,7 +48,7 @@ pub(super) fn entries(stage: Stage, tables: &Tables, router: In<'_, RouterTables
                 .chain([none])
                 .collect()
         }
-        _ => Vec::new(),
+        _ => translating::of_router(stage, tables, router),
     }
 }
 

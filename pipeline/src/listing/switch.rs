@@ -1,6 +1,6 @@
 //! The entries of a logical switch.
 
-use super::policy;
+use super::{policy, translating};
 use crate::object::{DatapathKind, Port, PortKey, Switch, SwitchPort};
 use crate::record::Entry;
 use crate::stage::Stage;
@@ -17,6 +17,9 @@ pub(super) fn entries(stage: Stage, tables: &Tables, switch: In<'_, SwitchTables
         Stage::InL2Lkup => destinations(switch),
         Stage::InL2Unknown => unknown_destinations(switch),
         Stage::OutCheckPortSec => receivers(switch),
+        Stage::InLb | Stage::InNatHairpin | Stage::InHairpin => {
+            translating::of_switch(stage, tables, switch)
+        }
         _ => policy::entries(stage, tables, switch),
     }
 }

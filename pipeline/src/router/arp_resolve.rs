@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use packet::Mac;
 
+use super::Visit;
 use super::routing::Hop;
 use crate::drop::DropReason;
 use crate::object::{PortKind, PortRef, RouterPort};
@@ -16,6 +17,32 @@ use crate::tables::{Compiled, RouterTables};
 use crate::verdict::LearnedKey;
 use crate::view;
 use crate::walk::{In, Packet, Walk};
+
+/// Nobody is at an address that sources are given: what is for it and has not been translated was not asked for.
+pub(super) fn check_solicited<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &Packet,
+    visit: Visit<'t>,
+    hop: &Hop,
+) -> Result<(), DropReason> {
+    let Some(dst) = view::ip(&packet.flow).map(|ip| ip.dst) else {
+        return Ok(());
+    };
+    let tables = visit.router.tables;
+    let is_source = tables.nats.is_source(dst);
+    let is_own = tables.addresses.contains_key(&dst);
+    let turns_back = hop.outport == visit.inport.at && tables.nats.at(dst).next().is_some();
+    if !is_own && !turns_back {
+        return Ok(());
+    }
+    walk.hit(Stage::InArpResolve, || {
+        Entry::new(2, format!("{}.dst == {dst}", view::family(dst)), ["drop;"])
+    });
+    Err(match is_source || turns_back {
+        true => DropReason::NatUnsolicited,
+        false => DropReason::ToRouter,
+    })
+}
 
 /// The address; `None` if it must be asked for.
 pub(super) fn resolve<'t, R: Recorder>(
@@ -27,7 +54,7 @@ pub(super) fn resolve<'t, R: Recorder>(
     let Some((port, kind)) = router.datapath.router_port(hop.outport.port) else {
         return Err(DropReason::RoutePortMissing);
     };
-    let known = known_to_peer(walk, hop, kind);
+    let known = own_translated(router, hop, kind).or_else(|| known_to_peer(walk, hop, kind));
     if let Some(mac) = known {
         walk.hit(Stage::InArpResolve, || entry(&port.name, hop.next_hop, mac));
         return Ok(Some(mac));
@@ -46,6 +73,14 @@ pub(super) fn resolve<'t, R: Recorder>(
         walk.used(LearnedKey::Neighbor(hop.outport, hop.next_hop));
     }
     Ok(mac)
+}
+
+/// Where an address is that the router itself translates at a distributed gateway port.
+fn own_translated(router: In<'_, RouterTables>, hop: &Hop, outport: &RouterPort) -> Option<Mac> {
+    outport.gateway.as_ref()?;
+    let nat = router.tables.nats.at(hop.next_hop).next()?;
+    let own = nat.distributed.as_ref().map(|distributed| distributed.mac);
+    Some(own.unwrap_or(outport.mac))
 }
 
 fn known_to_peer<'t, R: Recorder>(

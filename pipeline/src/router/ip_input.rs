@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use packet::answer::IcmpError;
 use packet::flow::{Fragment, Ip, Transport};
-use packet::icmp_type;
+use packet::{Mac, icmp_type};
 
+use super::translation::{self, Role};
 use super::{Input, Visit, error, larger_packets};
 use crate::answer::AnswerKind;
+use crate::balance;
 use crate::drop::DropReason;
-use crate::object::RouterPort;
+use crate::object::{ForceSnat, NeighborResponder, RouterPort};
 use crate::record::{Entry, Recorder};
 use crate::stage::Stage;
 use crate::tables::RouterTables;
@@ -58,7 +60,7 @@ pub(super) fn decide<'t, R: Recorder>(
         ));
     }
     if is_to_router(&packet, visit.router) {
-        return answer_own(walk, &packet, &ip);
+        return answer_own(walk, packet, &ip, visit);
     }
     if packet.flow.eth_dst.is_broadcast() {
         return Err(drop(walk, 50, "eth.bcast", DropReason::BroadcastNotRouted));
@@ -102,6 +104,8 @@ fn check_addresses<'t, R: Recorder>(
     }
     let tables = visit.router.tables;
     let is_own = tables.addresses.contains_key(&ip.src) || tables.broadcasts.contains(&src);
+    // At a distributed gateway port, translated packets of other nodes come in with the router's source.
+    let is_own = is_own && !(visit.kind.gateway.is_some() && tables.nats.is_source(ip.src));
     if is_own && !packet.passage.is_own_error {
         walk.hit(Stage::InIpInput, || {
             Entry::new(
@@ -129,6 +133,14 @@ fn answer_arp<'t, R: Recorder>(
             false => drop(walk, 0, "1", DropReason::NotIp),
         });
     };
+    if arp.operation == view::ARP_REQUEST
+        && let Some(mac) = translated_owner(walk, packet, visit, arp.tpa.into())
+    {
+        walk.hit(Stage::InIpInput, || {
+            owner_entry(&visit.inport.name, arp.tpa.into())
+        });
+        return answer(walk, packet, AnswerKind::ArpReply { mac }).map(Input::Back);
+    }
     let is_on_link = visit.kind.ipv4.iter().any(|net| net.contains(&arp.spa));
     let is_own = visit.kind.ipv4.iter().any(|net| net.addr() == arp.tpa);
     if arp.operation != view::ARP_REQUEST || !is_on_link || !is_own {
@@ -152,6 +164,16 @@ fn answer_solicitation<'t, R: Recorder>(
     packet: &Packet,
     visit: Visit<'t>,
 ) -> Result<Input, DropReason> {
+    let asked = view::solicitation(&packet.flow).map(|message| message.discovery.target);
+    if let Some(target) = asked
+        && let Some(mac) = translated_owner(walk, packet, visit, target.into())
+    {
+        walk.hit(Stage::InIpInput, || {
+            owner_entry(&visit.inport.name, target.into())
+        });
+        let is_router = false;
+        return answer(walk, packet, AnswerKind::Advertisement { mac, is_router }).map(Input::Back);
+    }
     let target = view::solicitation(&packet.flow)
         .filter(|message| view::is_sent_to_target(*message))
         .map(|message| message.discovery.target)
@@ -169,6 +191,38 @@ fn answer_solicitation<'t, R: Recorder>(
     answer(walk, packet, kind).map(Input::Back)
 }
 
+/// The station at an address that the router translates or balances, if it answers for that here.
+fn translated_owner<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &Packet,
+    visit: Visit<'t>,
+    target: IpAddr,
+) -> Option<Mac> {
+    let tables = visit.router.tables;
+    let at_port = (visit.inport.at.port, visit.kind);
+    let is_gateway = visit.kind.gateway.is_some();
+    if let Some(nat) = tables.nats.at(target).next() {
+        let answers = !is_gateway || translation::is_done_here(walk, Role::AtPorts, nat, at_port);
+        let own = nat.distributed.as_ref().filter(|_| is_gateway);
+        return answers.then_some(own.map_or(visit.kind.mac, |own| own.mac));
+    }
+    let mut ports = tables.addresses.values();
+    let mut is_reachable = || {
+        ports.any(|key| {
+            let port = visit.router.datapath.router_port(*key);
+            port.is_some_and(|(_, kind)| kind.is_on_link(target))
+        })
+    };
+    let answers = match balance::responder(walk, packet, visit.router.datapath, target)? {
+        NeighborResponder::None => false,
+        NeighborResponder::Reachable => is_reachable(),
+        NeighborResponder::All => true,
+    };
+    let chassis = visit.kind.gateway.as_ref();
+    let is_here = chassis.is_none_or(|chassis| translation::is_here(walk, chassis));
+    (answers && is_here).then_some(visit.kind.mac)
+}
+
 fn is_router_discovery(ip: &Ip) -> bool {
     let kinds = [
         icmp_type::ROUTER_SOLICITATION,
@@ -179,21 +233,27 @@ fn is_router_discovery(ip: &Ip) -> bool {
 }
 
 /// A packet for one of the router's own addresses.
-fn answer_own<R: Recorder>(
-    walk: &mut Walk<'_, R>,
-    packet: &Packet,
+fn answer_own<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: Packet,
     ip: &Ip,
+    visit: Visit<'t>,
 ) -> Result<Input, DropReason> {
-    if ip.fragment == Fragment::Later || is_dhcpv6_reply(ip) {
+    if is_echo_request(ip) && ip.fragment != Fragment::Later {
+        walk.hit(Stage::InIpInput, || echo_entry(ip.dst));
+        return answer(walk, &packet, AnswerKind::EchoReply).map(Input::Route);
+    }
+    let is_silent = translation::role(visit.router) != Role::Plain;
+    if ip.fragment == Fragment::Later || is_dhcpv6_reply(ip) || is_silent {
+        if is_translated(walk, &packet, visit, ip.dst) {
+            return Ok(Input::Route(packet));
+        }
         walk.hit(Stage::InIpInput, || {
             Entry::new(60, own_match(ip.dst), ["drop;"])
         });
         return Err(DropReason::ToRouter);
     }
-    if is_echo_request(ip) {
-        walk.hit(Stage::InIpInput, || echo_entry(ip.dst));
-        return answer(walk, packet, AnswerKind::EchoReply).map(Input::Route);
-    }
+    let packet = &packet;
     let source = packet::answer::ErrorSource {
         mac: packet.flow.eth_dst,
         ip: ip.dst,
@@ -219,6 +279,20 @@ fn answer_own<R: Recorder>(
         Entry::new(priority, matches, [&action])
     });
     answer(walk, packet, kind).map(Input::Route)
+}
+
+/// True if what is for this address of the router may be for somebody else.
+fn is_translated<R: Recorder>(
+    walk: &mut Walk<'_, R>,
+    packet: &Packet,
+    visit: Visit<'_>,
+    dst: IpAddr,
+) -> bool {
+    let router = visit.router;
+    let settings = router.datapath.router();
+    router.tables.nats.is_source(dst)
+        || settings.is_some_and(|settings| settings.lb_force_snat == ForceSnat::RouterIp)
+        || balance::is_vip(walk, packet, router.datapath, dst)
 }
 
 fn is_echo_request(ip: &Ip) -> bool {

@@ -43,6 +43,7 @@ pub(super) fn choose<'t, R: Recorder>(
         return Err(DropReason::NoRoute);
     };
     walk.hit(Stage::InIpRouting, || entry(router, route));
+    walk.made_by().route = Some(route.key.clone());
     let member = pick(route, ip);
     if is_group(route) {
         walk.hit(Stage::InIpRoutingEcmp, || ecmp_entry(router, route, member));

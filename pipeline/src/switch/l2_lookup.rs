@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use packet::Mac;
 
 use super::fdb;
+use crate::balance;
 use crate::drop::DropReason;
-use crate::object::{MulticastGroup, Port, PortKey};
+use crate::object::{MulticastGroup, NeighborResponder, Port, PortKey};
 use crate::record::{Entry, Recorder};
 use crate::stage::Stage;
 use crate::tables::SwitchTables;
@@ -31,12 +32,12 @@ pub(super) fn choose<'t, R: Recorder>(
     let tables = switch.tables;
     let eth_dst = packet.flow.eth_dst;
     if let Some(target) = question(packet)
-        && let Some(router) = tables.router_addresses.get(&target)
+        && let Some(router) = answerer(walk, packet, switch, target)
     {
         walk.hit(Stage::InL2Lkup, || {
-            router_entry(target, &name(switch, *router))
+            router_entry(target, &name(switch, router))
         });
-        return Ok(Choice::RouterAndFloodL2(*router));
+        return Ok(Choice::RouterAndFloodL2(router));
     }
     if is_discovery(packet) && tables.router_macs.contains(&packet.flow.eth_src) {
         walk.hit(Stage::InL2Lkup, || own_discovery_entry(packet.flow.eth_src));
@@ -94,6 +95,33 @@ fn choose_unknown<'t, R: Recorder>(
 fn question(packet: &Packet) -> Option<IpAddr> {
     let arp = view::arp_request(&packet.flow).map(|arp| arp.tpa.into());
     arp.or_else(|| view::solicitation(&packet.flow).map(|nd| nd.discovery.target.into()))
+}
+
+/// The router that answers for an address: its own, one that it translates, or a VIP in the network of its port.
+fn answerer<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &Packet,
+    switch: In<'t, SwitchTables>,
+    target: IpAddr,
+) -> Option<PortKey> {
+    let tables = switch.tables;
+    let known = tables.router_addresses.get(&target);
+    if let Some(router) = known.or_else(|| tables.translated.get(&target)) {
+        return Some(*router);
+    }
+    for (behind, at) in &tables.routers {
+        let Some(datapath) = walk.datapath(at.datapath) else {
+            continue;
+        };
+        let port = datapath.router_port(at.port);
+        if port.is_some_and(|(_, kind)| kind.is_on_link(target))
+            && let Some(responder) = balance::responder(walk, packet, datapath, target)
+            && responder != NeighborResponder::None
+        {
+            return Some(*behind);
+        }
+    }
+    None
 }
 
 fn is_discovery(packet: &Packet) -> bool {

@@ -53,10 +53,11 @@ pub(super) fn from_tunnel<'t, R: Recorder>(
 ) {
     enter_group(walk, switch, group);
     for (port, kind) in members(switch, inport, &packet, group) {
-        let had_theirs = matches!(
-            kind.attachment,
-            Attachment::Router(_) | Attachment::Localport
-        );
+        let had_theirs = match kind.attachment {
+            Attachment::Router(_) => walk.tables.node_of(kind).is_none(),
+            Attachment::Localport => true,
+            Attachment::Vif | Attachment::Nested { .. } => false,
+        };
         if !had_theirs && matches!(walk.place(port, kind), Place::Here(_)) {
             egress(walk, packet.clone(), switch, inport, port, kind);
         }

@@ -6,9 +6,9 @@
 
 pub(crate) mod acl;
 pub(crate) mod commit;
-mod hairpin;
+pub(crate) mod hairpin;
 mod hints;
-mod lb;
+pub(crate) mod lb;
 pub(crate) mod pre;
 mod reject;
 

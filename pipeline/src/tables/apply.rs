@@ -1,11 +1,14 @@
 //! From one snapshot to the next.
 
+mod translating;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::generation::Slots;
 use super::policy::{Policies, SetId};
+use super::switch::Nats;
 use super::{DatapathTables, Slot, Tables};
 use crate::object::{
     Attachment, DatapathKey, Global, NextHop, Object, ObjectKey, PolicyOwner, Port, PortKind,
@@ -39,6 +42,8 @@ struct Touched {
     owners: BTreeSet<PolicyOwner>,
     /// Address sets whose members changed.
     sets: BTreeSet<SetId>,
+    /// And their names, for those who ask for them by these.
+    set_names: BTreeSet<Arc<str>>,
     /// Switches whose port groups changed.
     grouped: BTreeSet<DatapathKey>,
     /// Datapaths that were not known before.
@@ -117,7 +122,11 @@ impl Tables {
             Object::Global(global) => self.set_global(global, touched),
             Object::Chassis(chassis) => {
                 touched.chassis = true;
-                Arc::make_mut(&mut self.places.chassis).insert(chassis.name.clone(), chassis);
+                let name = chassis.name.clone();
+                if self.home() == Some(&name) && self.zone(&name) != chassis.zone {
+                    self.balancing.leave_zone();
+                }
+                Arc::make_mut(&mut self.places.chassis).insert(name, chassis);
             }
             Object::Datapath(row) => {
                 let row = Arc::new(row);
@@ -139,7 +148,10 @@ impl Tables {
                 let datapath = self.edit(entry.switch, touched);
                 Arc::make_mut(&mut datapath.fdb).insert(entry.mac, entry.port);
             }
-            Object::AddressSet(set) => touched.sets.extend(self.policies.edit_sets().replace(set)),
+            Object::AddressSet(set) => {
+                touched.set_names.insert(set.name.clone());
+                touched.sets.extend(self.policies.edit_sets().replace(set));
+            }
             Object::PortGroup(group) => {
                 let datapath = self.edit(group.datapath, touched);
                 touched.grouped.insert(group.datapath);
@@ -202,6 +214,7 @@ impl Tables {
                 Arc::make_mut(&mut self.edit(*switch, touched).fdb).remove(mac);
             }
             ObjectKey::AddressSet(name, bucket) => {
+                touched.set_names.insert(name.clone());
                 touched
                     .sets
                     .extend(self.policies.edit_sets().remove(name, *bucket));
@@ -273,6 +286,7 @@ impl Tables {
     }
 
     fn compile(&mut self, mut touched: Touched) {
+        self.note_sets(&mut touched);
         self.note_joined(&mut touched);
         self.note_balancing(&mut touched);
         for port in &touched.router_ports {
@@ -353,43 +367,10 @@ impl Tables {
         self.edit(key, touched).policy = Arc::new(policy);
     }
 
-    /// What a router translates is known to the switches it is joined to.
-    fn note_joined(&self, touched: &mut Touched) {
-        for router in &touched.routers {
-            let ports = self.datapaths.get(router).map(|datapath| &datapath.ports);
-            let at = ports.into_iter().flat_map(|ports| ports.values());
-            touched.router_ports.extend(at.map(|port| port.at));
-        }
-    }
-
-    /// Finds the datapaths that balance load now and did not before, or the other way round.
-    fn note_balancing(&mut self, touched: &mut Touched) {
-        if !touched.is_rebalanced && touched.configured.is_empty() {
-            return;
-        }
-        let changed: Vec<_> = self
-            .datapaths
-            .iter()
-            .filter(|(key, _)| touched.is_rebalanced || touched.configured.contains(key))
-            .map(|(key, datapath)| {
-                (
-                    *key,
-                    datapath,
-                    self.balancing.has_vips(datapath.balancers()),
-                )
-            })
-            .filter(|(_, datapath, balances)| datapath.balances != *balances)
-            .map(|(key, _, balances)| (key, balances))
-            .collect();
-        for (key, balances) in changed {
-            touched.configured.insert(key);
-            self.edit(key, touched).balances = balances;
-        }
-    }
-
-    fn router_port(&self, at: PortRef) -> Option<&RouterPort> {
-        let (_, kind) = self.datapath_tables(at.datapath)?.router_port(at.port)?;
-        Some(kind)
+    fn router_port(&self, at: PortRef) -> Option<(&RouterPort, &Nats)> {
+        let datapath = self.datapath_tables(at.datapath)?;
+        let (_, kind) = datapath.router_port(at.port)?;
+        Some((kind, &datapath.nats))
     }
 
     /// Bumps the generation of what changed.

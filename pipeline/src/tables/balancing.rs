@@ -35,6 +35,8 @@ pub(crate) struct Balancing {
     fronts: Arc<Exact<IpAddr, SmallVec<[Front; 1]>>>,
     /// The addresses of the VIPs of each balancer that has any, each as often as it has VIPs there.
     addresses: Arc<Exact<Uuid, Vec<IpAddr>>>,
+    /// The sources that balancers give hairpins, and how many give each.
+    hairpin_sources: Arc<Exact<IpAddr, u32>>,
 }
 
 impl Balancing {
@@ -84,6 +86,16 @@ impl Balancing {
             .any(|balancer| self.addresses.contains_key(balancer))
     }
 
+    /// A balancer.
+    pub(crate) fn balancer(&self, uuid: Uuid) -> Option<&Arc<Balancer>> {
+        self.balancers.get(&uuid)
+    }
+
+    /// True if the address is the `hairpin_snat_ip` of any balancer.
+    pub(crate) fn is_hairpin_source(&self, ip: IpAddr) -> bool {
+        self.hairpin_sources.contains_key(&ip)
+    }
+
     /// All services of a datapath, for listings.
     pub(crate) fn all<'a>(
         &'a self,
@@ -105,12 +117,29 @@ impl Balancing {
     // === change: each gives the addresses at which packets find something else than before ===
 
     pub(super) fn set_balancer(&mut self, uuid: Uuid, balancer: Option<Balancer>) -> Vec<IpAddr> {
-        match balancer.map(Arc::new) {
-            Some(balancer) if self.balancers.get(&uuid) == Some(&balancer) => return Vec::new(),
-            Some(balancer) => drop(Arc::make_mut(&mut self.balancers).insert(uuid, balancer)),
-            None => drop(Arc::make_mut(&mut self.balancers).remove(&uuid)),
+        if self.balancers.get(&uuid).map(|before| &**before) == balancer.as_ref() {
+            return Vec::new();
         }
-        self.addresses_of(uuid)
+        let balancers = Arc::make_mut(&mut self.balancers);
+        let before = balancers.remove(&uuid);
+        let after = balancer.map(Arc::new);
+        balancers.extend(after.clone().map(|after| (uuid, after)));
+        let sources = Arc::make_mut(&mut self.hairpin_sources);
+        let of = |balancer: &Option<Arc<Balancer>>| {
+            let balancer = balancer.as_ref();
+            balancer.map_or_else(Vec::new, |balancer| balancer.hairpin_snat_ip.clone())
+        };
+        let (before, after) = (of(&before), of(&after));
+        for ip in &after {
+            *sources.entry(*ip).or_default() += 1;
+        }
+        for ip in &before {
+            if let Some(count) = sources.get_mut(ip) {
+                *count -= 1;
+            }
+        }
+        sources.retain(|_, count| *count > 0);
+        [self.addresses_of(uuid), before, after].concat()
     }
 
     pub(super) fn set_group(&mut self, uuid: Uuid, group: Option<BalancerGroup>) -> Vec<IpAddr> {
@@ -151,6 +180,13 @@ impl Balancing {
             self.count_address(key, is_there);
         }
         Some(key.ip)
+    }
+
+    /// Forgets what was made for the node's zone.
+    pub(super) fn leave_zone(&mut self) {
+        for service in Arc::make_mut(&mut self.services).values_mut().flatten() {
+            *service = Arc::new(Service::new(service.vip.clone()));
+        }
     }
 
     fn note_front(&mut self, front: Front, is_free: bool) {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::generation::Slots;
 use super::policy::{SwitchGroups, SwitchPolicy};
 use super::router::RouterTables;
-use super::switch::SwitchTables;
+use super::switch::{Nats, SwitchTables};
 use crate::object::{
     Attachment, Balancers, Datapath, DatapathKey, DatapathKind, Nat, Neighbor, PolicyOwner, Port,
     PortKey, PortKind, PortRef, Route, RouteKey, Router, RouterPort, SwitchPort,
@@ -127,10 +127,10 @@ impl DatapathTables {
         }
     }
 
-    /// What the tables compile to. `router_port` finds the ports of other datapaths.
+    /// What the tables compile to. `router_port` finds the ports of other datapaths, and the NATs there.
     pub(crate) fn compile<'a>(
         &self,
-        router_port: impl Fn(PortRef) -> Option<&'a RouterPort>,
+        router_port: impl Fn(PortRef) -> Option<(&'a RouterPort, &'a Nats)>,
     ) -> Compiled {
         match self.row.as_ref().map(|row| &row.kind) {
             None => Compiled::Nothing,

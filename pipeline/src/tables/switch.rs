@@ -6,8 +6,15 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use packet::Mac;
+use uuid::Uuid;
 
-use crate::object::{Attachment, MulticastGroup, Port, PortKey, PortKind, RouterPort, SwitchPort};
+use crate::object::{
+    Attachment, MulticastGroup, Nat, NatKind, Port, PortKey, PortKind, PortRef, RouterPort,
+    SwitchPort,
+};
+
+/// The NATs of a router.
+pub(super) type Nats = BTreeMap<Uuid, Arc<Nat>>;
 
 type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -24,6 +31,10 @@ pub(crate) struct SwitchTables {
     pub(crate) hosts: Exact<IpAddr, Mac>,
     /// The joined routers' own addresses, and the switch port each is behind.
     pub(crate) router_addresses: Exact<IpAddr, PortKey>,
+    /// The destinations that joined routers translate, and the switch port each router is behind.
+    pub(crate) translated: Exact<IpAddr, PortKey>,
+    /// The joined routers' ports, each with the switch port it is behind.
+    pub(crate) routers: Vec<(PortKey, PortRef)>,
     /// The joined routers' own MAC addresses.
     pub(crate) router_macs: HashSet<Mac, foldhash::fast::RandomState>,
     /// `_MC_flood`: every enabled port.
@@ -44,10 +55,10 @@ pub(crate) struct Responder {
 }
 
 impl SwitchTables {
-    /// `peer` gives the router port that a port of the switch is joined to.
+    /// `peer` gives the router port that a port of the switch is joined to, and the NATs of that router.
     pub(crate) fn compile<'a>(
         ports: &BTreeMap<PortKey, Arc<Port>>,
-        peer: impl Fn(&SwitchPort) -> Option<&'a RouterPort>,
+        peer: impl Fn(&SwitchPort) -> Option<(&'a RouterPort, &'a Nats)>,
     ) -> Self {
         let mut tables = SwitchTables::default();
         for is_enabled in [true, false] {
@@ -69,11 +80,15 @@ impl SwitchTables {
         }
     }
 
-    fn add_port(&mut self, port: &Port, kind: &SwitchPort, peer: Option<&RouterPort>) {
+    fn add_port(&mut self, port: &Port, kind: &SwitchPort, peer: Option<(&RouterPort, &Nats)>) {
         let is_router = matches!(kind.attachment, Attachment::Router(_));
         self.add_stations(port, kind, is_router);
-        if let Some(peer) = peer {
+        if let Some((peer, nats)) = peer {
             self.add_router(port, peer);
+            self.add_translated(port, peer, nats);
+        }
+        if let Attachment::Router(Some(at)) = kind.attachment {
+            self.routers.push((port.at.port, at));
         }
         if !port.enabled {
             return;
@@ -116,6 +131,22 @@ impl SwitchTables {
         }
         if port.enabled {
             self.router_macs.insert(peer.mac);
+        }
+    }
+
+    fn add_translated(&mut self, port: &Port, peer: &RouterPort, nats: &Nats) {
+        for nat in nats.values() {
+            if nat.kind != NatKind::Snat {
+                let known = self.translated.entry(nat.external_ip);
+                known.or_insert(port.at.port);
+            }
+            if let Some(distributed) = &nat.distributed {
+                self.router_macs.insert(distributed.mac);
+                if port.enabled && peer.gateway.is_some() {
+                    let known = self.stations.entry(distributed.mac);
+                    known.or_insert(port.at.port);
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod acl;
 mod answers;
 mod deciders;
+mod balancing;
 mod goldens;
 mod nodes;
 mod properties;
@@ -11,3 +12,4 @@ mod routes;
 mod routing;
 mod support;
 mod switching;
+mod translating;

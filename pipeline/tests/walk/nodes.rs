@@ -117,7 +117,7 @@ fn what_comes_from_a_tunnel_goes_to_ports_of_this_node_only() {
         (1, 900, 2, "-> b"),
         (1, 2, 2, "drop to-itself"),
         (1, 1, 77, "drop unknown-port"),
-        (2, 1, 1, "drop unknown-datapath"),
+        (2, 1, 1, "drop port-not-here"),
         (99, 1, 1, "drop unknown-datapath"),
         (0, 1, 1, "drop unknown-datapath"),
         (0x0100_0000, 1, 1, "drop unknown-datapath"),

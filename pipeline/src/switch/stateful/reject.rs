@@ -4,17 +4,13 @@
 //! sender's own connections and ACLs; on the receiver's side it goes back as if the receiver had sent it, past the
 //! receiver's.
 
-use packet::answer::{ErrorSource, IcmpError};
-use packet::flow::{Ip, Transport};
 use uuid::Uuid;
 
 use super::Passing;
-use crate::answer::AnswerKind;
 use crate::drop::DropReason;
 use crate::object::{Attachment, Port, SwitchPort};
 use crate::record::{Recorder, Scope};
 use crate::switch;
-use crate::view;
 use crate::walk::{Packet, Walk};
 
 /// Answers the packet that `rule` rejects, as far as it may be answered.
@@ -25,29 +21,13 @@ pub(super) fn answer<'t, R: Recorder>(
     rule: Uuid,
 ) {
     walk.drop_by(DropReason::AclReject, at.switch.key, rule);
-    let answer = view::ip(&packet.flow).and_then(|ip| walk.answer(packet, kind(packet, ip)));
-    if let Some(answer) = answer {
+    if let Some(answer) = walk.reject(packet) {
         send(walk, answer, at);
     }
 }
 
-/// As OVN chooses it.
-fn kind(packet: &Packet, ip: &Ip) -> AnswerKind {
-    let source = ErrorSource {
-        mac: packet.flow.eth_dst,
-        ip: ip.dst,
-    };
-    let error = match ip.transport {
-        Transport::Tcp { .. } => return AnswerKind::TcpReset,
-        Transport::Sctp { .. } => return AnswerKind::SctpAbort,
-        Transport::Udp { .. } => IcmpError::PortUnreachable,
-        _ if ip.src.is_ipv6() => IcmpError::AdministrativelyProhibited,
-        _ => IcmpError::HostUnreachable,
-    };
-    AnswerKind::Error { source, error }
-}
-
-fn send<'t, R: Recorder>(walk: &mut Walk<'t, R>, mut answer: Packet, at: Passing<'t>) {
+/// Sends an answer back to where what it is about came from.
+pub(super) fn send<'t, R: Recorder>(walk: &mut Walk<'t, R>, mut answer: Packet, at: Passing<'t>) {
     answer.passage.is_from_tunnel = false;
     match (at.inport, at.outport) {
         (_, Some(outport)) => {

@@ -187,7 +187,8 @@ mod tests {
             for (index, weight) in weights.iter().enumerate() {
                 let due = table.places.len() as f64 * f64::from(*weight) / total;
                 let got = shares.get(&(index as u16)).copied().unwrap_or(0) as f64;
-                prop_assert!((got - due).abs() <= 2.0, "{index}: {got} for {due}");
+                // The last round of turns may be cut short.
+                prop_assert!((got - due).abs() <= 1.0 + due / 100.0, "{index}: {got} for {due}");
             }
         }
 

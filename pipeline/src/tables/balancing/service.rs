@@ -95,7 +95,11 @@ impl Service {
     fn fill(&self, is_near: impl Fn(&Backend) -> bool) -> Maglev {
         let in_state = |state| {
             let backends = (0..).zip(&self.vip.backends);
-            let taken = backends.filter(|(_, backend)| backend.state == state && is_near(backend));
+            let taken = backends.filter(|(_, backend)| {
+                backend.state == state
+                    && backend.ip.is_ipv4() == self.vip.key.ip.is_ipv4()
+                    && is_near(backend)
+            });
             let taken = taken.map(|(index, it)| (index, (it.ip, it.port), it.weight));
             Maglev::fill(taken)
         };

@@ -1,10 +1,12 @@
 //! Address sets: their numbers, and what is written in each of their parts.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use expr::{Bits, Constant};
+use expr::{Bits, Constant, Field};
 
 use super::addresses::{Addresses, SetId, SetIds};
+use super::necessary::whole;
 use crate::object::AddressSet;
 use crate::tables::sharded::Sharded;
 
@@ -25,6 +27,16 @@ struct Name {
 }
 
 impl Sets {
+    /// True if an address is a member of the set that is called so.
+    pub(crate) fn contains(&self, name: &str, ip: IpAddr) -> bool {
+        let (value, field) = match ip {
+            IpAddr::V4(ip) => (u32::from(ip).into(), Field::Ip4Src),
+            IpAddr::V6(ip) => (ip.into(), Field::Ip6Src),
+        };
+        let is_it = |id| self.sets_of(value, whole(field)).contains(&id);
+        self.id(name).is_some_and(is_it)
+    }
+
     /// The set that is called so now; `None` if nobody uses the name.
     pub(super) fn id(&self, name: &str) -> Option<SetId> {
         self.names.get(name).map(|name| name.id)

@@ -2,6 +2,7 @@
 
 pub(crate) mod flows;
 pub(crate) mod policy;
+pub(crate) mod service;
 
 use packet::Segment;
 use pipeline::conntrack::Untracked;
