@@ -9,6 +9,7 @@ pub mod attach;
 pub mod buffer;
 pub mod config;
 pub mod connection;
+pub mod conntrack;
 pub mod counter;
 pub mod datapath;
 pub mod health;

@@ -20,6 +20,16 @@ pub enum ZoneKind {
     Snat(DatapathKey),
 }
 
+impl ZoneKind {
+    /// The datapath that the zone is of.
+    pub fn datapath(self) -> DatapathKey {
+        match self {
+            Self::Port(at) => at.datapath,
+            Self::Dnat(datapath) | Self::Snat(datapath) => datapath,
+        }
+    }
+}
+
 const PORT_BITS: u32 = 16;
 const DATAPATH_BITS: u32 = 24;
 const OWNER_BITS: u32 = 14;

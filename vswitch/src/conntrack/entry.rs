@@ -1,0 +1,434 @@
+//! One connection in atomic words.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use packet::Segment;
+use pipeline::conntrack::{Direction, Mark, Outcome, Progress, Settings, State, Tuple, Zone};
+
+use crate::table::arena::Linked;
+use crate::table::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// A zone and a tuple in it, as machine words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    /// The zone, the protocol and the family.
+    zone: u64,
+    src: End,
+    dst: End,
+}
+
+/// An address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct End {
+    address: [u64; 2],
+    port: u16,
+}
+
+const PROTOCOL_SHIFT: u32 = Zone::BITS;
+const IPV6_BIT: u64 = 1 << 63;
+const _: () = assert!(Zone::BITS + 8 < 64);
+
+impl Key {
+    pub(super) fn new(zone: Zone, tuple: &Tuple) -> Key {
+        let family = match tuple.src {
+            IpAddr::V4(_) => 0,
+            IpAddr::V6(_) => IPV6_BIT,
+        };
+        Key {
+            zone: zone.number() | u64::from(tuple.protocol) << PROTOCOL_SHIFT | family,
+            src: End::new(tuple.src, tuple.src_port),
+            dst: End::new(tuple.dst, tuple.dst_port),
+        }
+    }
+
+    pub(super) fn reversed(self) -> Key {
+        Key {
+            zone: self.zone,
+            src: self.dst,
+            dst: self.src,
+        }
+    }
+
+    pub(super) fn zone_number(&self) -> u64 {
+        self.zone & ((1 << Zone::BITS) - 1)
+    }
+
+    pub(super) fn protocol(&self) -> u8 {
+        (self.zone >> PROTOCOL_SHIFT) as u8
+    }
+
+    pub(super) fn tuple(&self) -> Tuple {
+        let is_ipv6 = self.zone & IPV6_BIT != 0;
+        Tuple {
+            src: self.src.ip(is_ipv6),
+            dst: self.dst.ip(is_ipv6),
+            protocol: self.protocol(),
+            src_port: self.src.port,
+            dst_port: self.dst.port,
+        }
+    }
+
+    /// What is equal for a packet and its answer, to be hashed.
+    pub(super) fn unordered(&self) -> [u64; 6] {
+        let (a, b) = (self.src.min(self.dst), self.src.max(self.dst));
+        let ports = u64::from(a.port) << 16 | u64::from(b.port);
+        let [c, d] = [a.address, b.address];
+        [self.zone, c[0], c[1], d[0], d[1], ports]
+    }
+}
+
+impl End {
+    fn new(ip: IpAddr, port: u16) -> End {
+        let address = match ip {
+            IpAddr::V4(ip) => [u64::from(ip.to_bits()), 0],
+            IpAddr::V6(ip) => [(ip.to_bits() >> 64) as u64, ip.to_bits() as u64],
+        };
+        End { address, port }
+    }
+
+    fn ip(&self, is_ipv6: bool) -> IpAddr {
+        let [high, low] = self.address;
+        match is_ipv6 {
+            false => Ipv4Addr::from_bits(high as u32).into(),
+            true => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into(),
+        }
+    }
+}
+
+/// What an entry is at.
+pub(super) mod life {
+    /// Nobody can find it.
+    pub(crate) const FREE: u32 = 0;
+    /// It stands in its slots, and may still lose to another.
+    pub(crate) const PENDING: u32 = 1;
+    /// It is a connection.
+    pub(crate) const LIVE: u32 = 2;
+    /// It is over, and out of its slots or about to be.
+    pub(crate) const DEAD: u32 = 3;
+}
+
+/// The bits of the state word: those that are not of [`Progress::to_words`].
+mod bit {
+    pub(super) const PROGRESS: u64 = 0x00ff_ffff_00ff_ffff;
+    pub(super) const MARK_SHIFT: u32 = 24;
+    pub(super) const MARK: u64 = 0xff << MARK_SHIFT;
+    pub(super) const SNAT: u64 = 1 << 56;
+    pub(super) const DNAT: u64 = 1 << 57;
+    /// It counts as half-open.
+    pub(super) const COUNTED: u64 = 1 << 58;
+}
+
+/// A connection. Two cache lines: who it is, and how it is.
+#[repr(C, align(64))]
+pub(super) struct Entry {
+    zone: AtomicU64,
+    src: [AtomicU64; 2],
+    dst: [AtomicU64; 2],
+    /// Source and destination of the first packet, then of what it is translated to.
+    ports: AtomicU64,
+    /// The address that the source or the destination is translated to.
+    translated: [AtomicU64; 2],
+    /// The first word of the progress, the mark, and more.
+    state: AtomicU64,
+    /// What forward packets, and what replies have brought of the progress.
+    sequences: [AtomicU64; 2],
+    pub(super) last_seen_ms: AtomicU64,
+    pub(super) begun_ms: AtomicU64,
+    /// The ACL label (upper half), and the number of who made it plus one.
+    facts: AtomicU64,
+    pub(super) life: AtomicU32,
+    /// Counts the connections that the entry was.
+    pub(super) incarnation: AtomicU32,
+    next_free: AtomicU32,
+}
+
+/// What a new entry is to be.
+pub(super) struct Fresh {
+    pub(super) original: Key,
+    /// What a forward packet becomes.
+    pub(super) became: Key,
+    pub(super) nat: State,
+    pub(super) progress: Progress,
+    pub(super) now_ms: u64,
+}
+
+/// The policy-visible state of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Visible {
+    pub(super) mark: Mark,
+    pub(super) nat: State,
+}
+
+/// What a packet did to an entry.
+pub(super) struct Advanced {
+    pub(super) outcome: Outcome,
+    pub(super) visible: Visible,
+    /// It no longer counts as half-open, which is the caller's to count.
+    pub(super) is_discounted: bool,
+}
+
+impl Linked for Entry {
+    fn next_free(&self) -> &AtomicU32 {
+        &self.next_free
+    }
+}
+
+impl Entry {
+    pub(super) fn free(next_free: u32) -> Entry {
+        let zero = || AtomicU64::new(0);
+        Entry {
+            zone: zero(),
+            src: [zero(), zero()],
+            dst: [zero(), zero()],
+            ports: zero(),
+            translated: [zero(), zero()],
+            state: zero(),
+            sequences: [zero(), zero()],
+            last_seen_ms: zero(),
+            begun_ms: zero(),
+            facts: zero(),
+            life: AtomicU32::new(life::FREE),
+            incarnation: AtomicU32::new(0),
+            next_free: AtomicU32::new(next_free),
+        }
+    }
+
+    /// Makes a free entry this connection, pending.
+    pub(super) fn write(&self, fresh: &Fresh) {
+        let Fresh {
+            original, became, ..
+        } = fresh;
+        let [state, forward, reply] = fresh.progress.to_words();
+        let translated = match fresh.nat.contains(State::SNAT) {
+            true => became.src.address,
+            false => became.dst.address,
+        };
+        let ports = [original.src, original.dst, became.src, became.dst]
+            .iter()
+            .fold(0, |word, end| word << 16 | u64::from(end.port));
+        let mut bits = state & bit::PROGRESS;
+        for (nat, flag) in [(State::SNAT, bit::SNAT), (State::DNAT, bit::DNAT)] {
+            bits |= if fresh.nat.contains(nat) { flag } else { 0 };
+        }
+        if fresh.progress.is_half_open() {
+            bits |= bit::COUNTED;
+        }
+        self.zone.store(original.zone, Ordering::Relaxed);
+        store(&self.src, original.src.address);
+        store(&self.dst, original.dst.address);
+        self.ports.store(ports, Ordering::Relaxed);
+        store(&self.translated, translated);
+        self.state.store(bits, Ordering::Relaxed);
+        store(&self.sequences, [forward, reply]);
+        self.last_seen_ms.store(fresh.now_ms, Ordering::Relaxed);
+        self.begun_ms.store(fresh.now_ms, Ordering::Relaxed);
+        self.facts.store(0, Ordering::Relaxed);
+        self.incarnation.fetch_add(1, Ordering::Relaxed);
+        self.life.store(life::PENDING, Ordering::Relaxed);
+    }
+
+    /// The tuple of the first packet.
+    pub(super) fn original(&self) -> Key {
+        let ports = self.ports.load(Ordering::Relaxed);
+        Key {
+            zone: self.zone.load(Ordering::Relaxed),
+            src: End {
+                address: load(&self.src),
+                port: (ports >> 48) as u16,
+            },
+            dst: End {
+                address: load(&self.dst),
+                port: (ports >> 32) as u16,
+            },
+        }
+    }
+
+    /// What a forward packet becomes.
+    pub(super) fn became(&self) -> Key {
+        let ports = self.ports.load(Ordering::Relaxed);
+        let state = self.state.load(Ordering::Relaxed);
+        let mut key = self.original();
+        key.src.port = (ports >> 16) as u16;
+        key.dst.port = ports as u16;
+        if state & bit::SNAT != 0 {
+            key.src.address = load(&self.translated);
+        }
+        if state & bit::DNAT != 0 {
+            key.dst.address = load(&self.translated);
+        }
+        key
+    }
+
+    /// The direction of an incoming packet with this tuple; `None` if it is none of the connection.
+    pub(super) fn direction_of(&self, key: &Key) -> Option<Direction> {
+        if self.zone.load(Ordering::Relaxed) != key.zone {
+            return None;
+        }
+        if self.original() == *key {
+            return Some(Direction::Forward);
+        }
+        (self.became().reversed() == *key).then_some(Direction::Reply)
+    }
+
+    /// What a packet that goes in this direction becomes.
+    pub(super) fn translated(&self, direction: Direction) -> Key {
+        match direction {
+            Direction::Forward => self.became(),
+            Direction::Reply => self.original().reversed(),
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.life.load(Ordering::Acquire) == life::LIVE
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let state = self.state.load(Ordering::Acquire);
+        self.progress_at(state)
+    }
+
+    fn progress_at(&self, state: u64) -> Progress {
+        let protocol = (self.zone.load(Ordering::Relaxed) >> PROTOCOL_SHIFT) as u8;
+        let [forward, reply] = load(&self.sequences);
+        Progress::from_words(protocol, [state & bit::PROGRESS, forward, reply])
+    }
+
+    /// True once no packet has come for the timeout of the state.
+    pub(super) fn is_expired(&self, settings: &Settings, now_ms: u64) -> bool {
+        let protocol = (self.zone.load(Ordering::Relaxed) >> PROTOCOL_SHIFT) as u8;
+        let timeout_s = self.progress().timeout_s(protocol, &settings.timeouts);
+        let last_seen_ms = self.last_seen_ms.load(Ordering::Relaxed);
+        now_ms >= last_seen_ms + u64::from(timeout_s) * 1_000
+    }
+
+    pub(super) fn visible(&self) -> Visible {
+        visible(self.state.load(Ordering::Relaxed))
+    }
+
+    /// What a packet would be to the connection, which stays as it is.
+    pub(super) fn judge(
+        &self,
+        direction: Direction,
+        segment: &Segment,
+        settings: &Settings,
+    ) -> (Outcome, Visible) {
+        let state = self.state.load(Ordering::Acquire);
+        let mut progress = self.progress_at(state);
+        let outcome = progress.advance(direction, segment, settings);
+        (outcome, visible(state))
+    }
+
+    /// Takes the connection further by a packet.
+    pub(super) fn advance(
+        &self,
+        direction: Direction,
+        segment: &Segment,
+        settings: &Settings,
+        now_ms: u64,
+    ) -> Advanced {
+        /// Workers that meet at one connection are few; who keeps losing leaves its note out.
+        const TRIES: usize = 8;
+        let mut state = self.state.load(Ordering::Acquire);
+        let mut advanced = Advanced {
+            outcome: Outcome::Valid,
+            visible: visible(state),
+            is_discounted: false,
+        };
+        for _ in 0..TRIES {
+            let before = self.progress_at(state);
+            let mut progress = before;
+            advanced.outcome = progress.advance(direction, segment, settings);
+            advanced.visible = visible(state);
+            if matches!(advanced.outcome, Outcome::Invalid | Outcome::Reopens) {
+                return advanced;
+            }
+            let [word, sequences @ ..] = progress.to_words();
+            let mut after = state & !bit::PROGRESS | word & bit::PROGRESS;
+            if !progress.is_half_open() {
+                after &= !bit::COUNTED;
+            }
+            if after != state {
+                let swapped =
+                    self.state
+                        .compare_exchange(state, after, Ordering::AcqRel, Ordering::Acquire);
+                if let Err(now) = swapped {
+                    state = now;
+                    continue;
+                }
+            }
+            advanced.is_discounted = (state & !after) & bit::COUNTED != 0;
+            let [_, former @ ..] = before.to_words();
+            for ((at, was), is) in self.sequences.iter().zip(former).zip(sequences) {
+                if was != is {
+                    at.store(is, Ordering::Release);
+                }
+            }
+            break;
+        }
+        self.last_seen_ms.store(now_ms, Ordering::Relaxed);
+        advanced
+    }
+
+    /// Notes a mark and a label.
+    pub(super) fn note(&self, mark: Mark, label: u32) {
+        let bits = u64::from(mark.bits()) << bit::MARK_SHIFT;
+        update(&self.state, |state| state & !bit::MARK | bits);
+        update(&self.facts, |facts| {
+            u64::from(label) << 32 | facts & u64::from(u32::MAX)
+        });
+    }
+
+    /// Ends the count as half-open; true if it was counted.
+    pub(super) fn discount(&self) -> bool {
+        self.state.fetch_and(!bit::COUNTED, Ordering::AcqRel) & bit::COUNTED != 0
+    }
+
+    pub(super) fn label(&self) -> u32 {
+        (self.facts.load(Ordering::Relaxed) >> 32) as u32
+    }
+
+    /// The number of who made it.
+    pub(super) fn made_by(&self) -> Option<u32> {
+        (self.facts.load(Ordering::Acquire) as u32).checked_sub(1)
+    }
+
+    /// Notes who made it; gives the number that stood there.
+    pub(super) fn set_made_by(&self, number: Option<u32>) -> Option<u32> {
+        let low = u64::from(number.map_or(0, |number| number + 1));
+        let before = update(&self.facts, |facts| facts & !u64::from(u32::MAX) | low);
+        (before as u32).checked_sub(1)
+    }
+}
+
+fn visible(state: u64) -> Visible {
+    let mut nat = State::empty();
+    nat.set(State::SNAT, state & bit::SNAT != 0);
+    nat.set(State::DNAT, state & bit::DNAT != 0);
+    Visible {
+        mark: Mark::from_bits_truncate((state >> bit::MARK_SHIFT) as u8),
+        nat,
+    }
+}
+
+/// Changes a word; gives what it was.
+fn update(word: &AtomicU64, change: impl Fn(u64) -> u64) -> u64 {
+    let mut now = word.load(Ordering::Relaxed);
+    loop {
+        match word.compare_exchange(now, change(now), Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(before) => return before,
+            Err(other) => now = other,
+        }
+    }
+}
+
+fn load(words: &[AtomicU64; 2]) -> [u64; 2] {
+    [
+        words[0].load(Ordering::Relaxed),
+        words[1].load(Ordering::Relaxed),
+    ]
+}
+
+fn store(words: &[AtomicU64; 2], values: [u64; 2]) {
+    words[0].store(values[0], Ordering::Relaxed);
+    words[1].store(values[1], Ordering::Relaxed);
+}

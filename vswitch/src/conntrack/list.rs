@@ -1,0 +1,168 @@
+//! The connections for people: to list them, and to flush some.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use pipeline::conntrack::{Kept, MadeBy, Zone};
+use pipeline::object::DatapathKey;
+
+use super::turn::{Member, Turn};
+use crate::table::sync::Ordering;
+
+/// Entries that are looked at in one turn.
+const PORTION: u32 = 512;
+/// How often a flush waits for the workers' batches to end before it gives a portion up.
+const PATIENCE: usize = 1_000;
+
+/// Which connections are meant: those that agree with everything that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// In one of these zones.
+    pub zones: Option<Vec<Zone>>,
+    /// In a zone of this datapath.
+    pub datapath: Option<DatapathKey>,
+    /// Of this IP protocol.
+    pub protocol: Option<u8>,
+    /// With this address at either end, translated or not.
+    pub ip: Option<IpAddr>,
+    /// With this port at either end, translated or not.
+    pub port: Option<u16>,
+    /// In the state with this name.
+    pub state: Option<String>,
+}
+
+/// A connection, and for how long it will stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The connection.
+    pub kept: Kept,
+    /// Milliseconds until it expires if no packet comes.
+    pub left_ms: u64,
+    /// Milliseconds since it was begun.
+    pub age_ms: u64,
+}
+
+impl Filter {
+    /// True if the connection is meant.
+    pub fn admits(&self, kept: &Kept) -> bool {
+        let ends = [kept.original, kept.reply];
+        let datapath = || kept.zone.kind().map(|kind| kind.datapath());
+        self.zones
+            .as_ref()
+            .is_none_or(|zones| zones.contains(&kept.zone))
+            && self
+                .datapath
+                .is_none_or(|wanted| datapath() == Some(wanted))
+            && self
+                .protocol
+                .is_none_or(|wanted| kept.original.protocol == wanted)
+            && self
+                .ip
+                .is_none_or(|ip| ends.iter().any(|end| end.src == ip || end.dst == ip))
+            && self.port.is_none_or(|port| {
+                ends.iter()
+                    .any(|end| end.src_port == port || end.dst_port == port)
+            })
+            && self
+                .state
+                .as_ref()
+                .is_none_or(|name| kept.progress.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl Turn<'_> {
+    /// The connection in an entry, if it is one.
+    fn listed(&self, index: u32, now_ms: u64) -> Option<Listed> {
+        let entry = self.entry(index);
+        let settings = &self.table().settings;
+        if !entry.is_live() || entry.is_expired(settings, now_ms) {
+            return None;
+        }
+        let original = entry.original();
+        let visible = entry.visible();
+        let kept = Kept {
+            zone: Zone::of_number(original.zone_number())?,
+            original: original.tuple(),
+            reply: entry.became().reversed().tuple(),
+            progress: entry.progress(),
+            mark: visible.mark,
+            label: entry.label(),
+            made_by: self.made_by(index).unwrap_or_else(Arc::<MadeBy>::default),
+            nat: visible.nat,
+            last_seen_ms: entry.last_seen_ms.load(Ordering::Relaxed),
+        };
+        Some(Listed {
+            left_ms: kept.expires_ms(settings).saturating_sub(now_ms),
+            age_ms: now_ms.saturating_sub(entry.begun_ms.load(Ordering::Relaxed)),
+            kept,
+        })
+    }
+}
+
+impl Member {
+    /// The connections that a filter admits, at most `limit`, in no order. Portions of the table are looked at in turns
+    /// of their own.
+    pub fn list(&mut self, filter: &Filter, limit: usize, now_ms: u64) -> Vec<Listed> {
+        let mut found = Vec::new();
+        self.each_portion(|turn, range| {
+            let listed = range.filter_map(|index| turn.listed(index, now_ms));
+            let admitted = listed.filter(|listed| filter.admits(&listed.kept));
+            found.extend(admitted.take(limit - found.len()));
+            match found.len() < limit {
+                true => Portion::Done,
+                false => Portion::Last,
+            }
+        });
+        found
+    }
+
+    /// Ends the connections that a filter admits; returns how many. It may have to wait for the workers' batches.
+    pub fn flush(&mut self, filter: &Filter, now_ms: u64) -> u64 {
+        let mut count = 0;
+        let mut patience = PATIENCE;
+        self.each_portion(|turn, range| {
+            for index in range {
+                let listed = turn.listed(index, now_ms);
+                if listed.is_some_and(|listed| filter.admits(&listed.kept)) {
+                    match turn.remove(index, |table| &table.counters.flushed) {
+                        Some(is_mine) => count += u64::from(is_mine),
+                        None if patience > 0 => {
+                            patience -= 1;
+                            return Portion::Again;
+                        }
+                        None => {}
+                    }
+                }
+            }
+            Portion::Done
+        });
+        count
+    }
+
+    /// Calls `work` for all entries, in turns of [`PORTION`].
+    fn each_portion(
+        &mut self,
+        mut work: impl FnMut(&mut Turn<'_>, std::ops::Range<u32>) -> Portion,
+    ) {
+        let capacity = self.table().entries.capacity();
+        let mut from = 0;
+        while from < capacity {
+            let to = capacity.min(from + PORTION);
+            match work(&mut self.begin(), from..to) {
+                Portion::Done => from = to,
+                Portion::Again => std::thread::sleep(std::time::Duration::from_millis(1)),
+                Portion::Last => return,
+            }
+        }
+    }
+}
+
+/// What becomes of the work after a portion.
+enum Portion {
+    /// It goes on.
+    Done,
+    /// The portion is to be done again, when the workers have gone on.
+    Again,
+    /// There is no more to do.
+    Last,
+}

@@ -1,0 +1,133 @@
+//! What a remembered verdict keeps of the connections that it was made of.
+
+use arrayvec::ArrayVec;
+use packet::Segment;
+use pipeline::conntrack::{Direction, Mark, Outcome};
+
+use super::turn::Turn;
+use crate::table::sync::Ordering;
+
+/// An entry as a verdict saw it, in one word: which connection, which way the packet goes, and what the
+/// pipeline can see of its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference(u64);
+
+const INDEX_BITS: u32 = 28;
+const INCARNATION_BITS: u32 = 26;
+const REPLY_BIT: u64 = 1 << 54;
+const ANSWERED_BIT: u64 = 1 << 55;
+const MARK_SHIFT: u32 = 56;
+
+impl Reference {
+    /// The most entries that a verdict may refer to and be remembered.
+    pub const MOST: usize = 6;
+    /// The most entries of a table whose numbers fit.
+    pub(super) const MAX_ENTRIES: u32 = (1 << INDEX_BITS) - 1;
+    /// Stands for no reference.
+    pub const NONE: u64 = u64::MAX;
+
+    fn new(
+        index: u32,
+        incarnation: u32,
+        direction: Direction,
+        is_answered: bool,
+        mark: Mark,
+    ) -> Self {
+        let incarnation = u64::from(incarnation) & ((1 << INCARNATION_BITS) - 1);
+        let mut word = u64::from(index) | incarnation << INDEX_BITS;
+        if direction == Direction::Reply {
+            word |= REPLY_BIT;
+        }
+        if is_answered {
+            word |= ANSWERED_BIT;
+        }
+        Reference(word | u64::from(mark.bits()) << MARK_SHIFT)
+    }
+
+    /// The reference as a word, which is never [`Reference::NONE`].
+    pub fn word(self) -> u64 {
+        self.0
+    }
+
+    /// The reference that [`Reference::word`] gave; `None` for [`Reference::NONE`].
+    pub fn of_word(word: u64) -> Option<Reference> {
+        (word != Self::NONE).then_some(Reference(word))
+    }
+
+    fn index(self) -> u32 {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as u32
+    }
+
+    fn direction(self) -> Direction {
+        match self.0 & REPLY_BIT {
+            0 => Direction::Forward,
+            _ => Direction::Reply,
+        }
+    }
+
+    fn is_answered(self) -> bool {
+        self.0 & ANSWERED_BIT != 0
+    }
+}
+
+/// What a walk has looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// The connections, if the verdict may be remembered with them; `None` if it holds for this packet alone.
+    pub references: Option<ArrayVec<Reference, { Reference::MOST }>>,
+}
+
+impl Turn<'_> {
+    /// An entry as it is now.
+    pub(super) fn refer(&self, index: u32, direction: Direction, is_answered: bool) -> Reference {
+        let entry = self.entry(index);
+        let incarnation = entry.incarnation.load(Ordering::Relaxed);
+        Reference::new(
+            index,
+            incarnation,
+            direction,
+            is_answered,
+            entry.visible().mark,
+        )
+    }
+
+    /// True if a packet is to all these connections what an earlier one was, when a verdict was made; they then take
+    /// note of it. Otherwise nothing is noted.
+    pub fn follow(
+        &self,
+        references: impl Iterator<Item = Reference> + Clone,
+        segment: &Segment,
+        now_ms: u64,
+    ) -> bool {
+        if !references
+            .clone()
+            .all(|reference| self.holds(reference, segment, now_ms))
+        {
+            return false;
+        }
+        for reference in references {
+            self.advance(reference.index(), reference.direction(), segment, now_ms);
+        }
+        true
+    }
+
+    fn holds(&self, reference: Reference, segment: &Segment, now_ms: u64) -> bool {
+        let (index, direction) = (reference.index(), reference.direction());
+        let entry = self.entry(index);
+        // Only an entry that is live stays what it is until the turn ends.
+        if !entry.is_live() {
+            return false;
+        }
+        let settings = &self.table().settings;
+        let (outcome, visible) = entry.judge(direction, segment, settings);
+        let is_answered = match outcome {
+            Outcome::Valid => true,
+            Outcome::Unanswered => false,
+            Outcome::Invalid | Outcome::Reopens => return false,
+        };
+        let incarnation = entry.incarnation.load(Ordering::Relaxed);
+        Reference::new(index, incarnation, direction, is_answered, visible.mark) == reference
+            && reference.is_answered() == is_answered
+            && !entry.is_expired(settings, now_ms)
+    }
+}
