@@ -2,6 +2,8 @@
 //!
 //! Packets of an address that has a station of its own leave on the node of its logical port.
 
+use packet::Mac;
+
 use super::translation;
 use crate::object::{ChassisName, NatKind, Port, PortRef, RouterPort};
 use crate::record::{Entry, Event, Recorder};
@@ -19,7 +21,9 @@ pub(super) fn elsewhere<'t, R: Recorder>(
 ) -> Option<ChassisName> {
     let (port, kind) = router.datapath.router_port(outport.port)?;
     let chassis = kind.gateway.as_ref()?;
-    if has_own_station(walk, packet, router, (port, kind)) {
+    if let Some(mac) = own_station(walk, packet, router, (port, kind)) {
+        packet.flow.eth_src = mac;
+        walk.modify(|| format!("eth.src = {mac}"));
         return None;
     }
     walk.hit(Stage::InGwRedirect, || entry(port));
@@ -35,21 +39,21 @@ pub(super) fn elsewhere<'t, R: Recorder>(
     None
 }
 
-/// True if the packet's source is translated on this node, and its address outside has a station of its own.
-fn has_own_station<'t, R: Recorder>(
+/// The station of its own that the packet's source has outside, if it is translated on this node.
+fn own_station<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
     packet: &Packet,
     router: In<'t, RouterTables>,
     (port, kind): (&Port, &RouterPort),
-) -> bool {
-    let Some(src) = view::ip(&packet.flow).map(|ip| ip.src) else {
-        return false;
-    };
+) -> Option<Mac> {
+    let src = view::ip(&packet.flow)?.src;
     let at_port = (port.at.port, kind);
-    router.tables.nats.from(src).into_iter().any(|nat| {
-        nat.kind == NatKind::DnatAndSnat
-            && nat.distributed.is_some()
-            && translation::is_done_here(walk, translation::Role::AtPorts, nat, at_port)
+    router.tables.nats.from(src).into_iter().find_map(|nat| {
+        let station = nat
+            .distributed
+            .filter(|_| nat.kind == NatKind::DnatAndSnat)?;
+        translation::is_done_here(walk, translation::Role::AtPorts, nat, at_port)
+            .then_some(station.mac)
     })
 }
 

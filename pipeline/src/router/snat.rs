@@ -56,9 +56,6 @@ pub(super) fn translate<'t, R: Recorder>(
         }
         _ => translation::snat_zone(router),
     };
-    if let (Role::AtPorts, Some(distributed)) = (role, &nat.distributed) {
-        packet.flow.eth_src = distributed.mac;
-    }
     walk.hit(Stage::OutSnat, || entry(&nat));
     walk.made_by().nats.push(nat.uuid);
     change(walk, packet, zone, (nat.external_ip, Some(&nat)))?;

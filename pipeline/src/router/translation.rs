@@ -132,19 +132,23 @@ pub(super) fn forced(setting: &ForceSnat, outport: &RouterPort, of: IpAddr) -> O
     set.find(|ip| ip.is_ipv4() == of.is_ipv4()).copied()
 }
 
-/// Notes what a packet is in the zone of destinations.
+/// Notes what a packet is in the zone of destinations. What is to become of sources is said of requests only.
 pub(super) fn note(packet: &mut Packet, tracked: &Tracked) {
     let notes = &mut packet.passage.translation;
     let found = |bit, is_so| if is_so { bit } else { Notes::empty() };
+    let mark = match tracked.state.contains(State::REPLY) {
+        true => Mark::empty(),
+        false => tracked.mark,
+    };
     *notes |= Notes::LOOKED_UP
         | found(Notes::REPLY, tracked.state.contains(State::REPLY))
         | found(
             Notes::NEW,
             tracked.state.contains(State::NEW) && tracked.made_by.is_none(),
         )
-        | found(Notes::BALANCED, tracked.mark.contains(Mark::NATTED))
-        | found(Notes::SKIP_SNAT, tracked.mark.contains(Mark::SKIP_SNAT))
-        | found(Notes::FORCE_LB, tracked.mark.contains(Mark::FORCE_SNAT));
+        | found(Notes::BALANCED, mark.contains(Mark::NATTED))
+        | found(Notes::SKIP_SNAT, mark.contains(Mark::SKIP_SNAT))
+        | found(Notes::FORCE_LB, mark.contains(Mark::FORCE_SNAT));
 }
 
 /// Exchanges an address of a packet without connection tracking; what an ICMP error quotes follows.

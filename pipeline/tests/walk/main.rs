@@ -2,8 +2,8 @@
 
 mod acl;
 mod answers;
-mod deciders;
 mod balancing;
+mod deciders;
 mod goldens;
 mod nodes;
 mod properties;
