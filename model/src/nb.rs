@@ -98,7 +98,7 @@ tables! {
     }
 
     /// A node that may host a distributed gateway port, with its priority.
-    "Gateway_Chassis" GatewayChassis => unique(&[&["name"]]) {
+    "Gateway_Chassis" GatewayChassis => enforced(), unique(&[&["name"]]) {
         chassis_name: String;
         external_ids: BTreeMap<String, String>;
         name: String;

@@ -54,6 +54,21 @@ tables! {
         timestamp: i64;
     }
 
+    /// How a backend fares that a node probes. Without a row nothing is known of it.
+    "Service_Monitor" ServiceMonitor
+        => root(), internal(), unique(&[&["datapath", "port", "ip", "protocol", "service_port"]])
+    {
+        /// Tunnel key of the switch.
+        datapath: i64 => range(1, 16_777_215);
+        ip: String;
+        /// Tunnel key of the port.
+        port: i64 => range(1, 32_767);
+        /// The number of the protocol in IP headers.
+        protocol: i64 => range(0, 255);
+        service_port: i64 => range(1, 65_535);
+        status: String => one_of(&["online", "offline", "error"]);
+    }
+
     /// The tunnel key of a logical port, and the node that has it.
     "Port_Binding" PortBinding
         => root(), internal(), unique(&[&["nb_uuid"], &["datapath", "tunnel_key"]])

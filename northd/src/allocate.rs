@@ -10,6 +10,7 @@ mod assign;
 mod datapaths;
 mod learned;
 mod ports;
+mod probe_mac;
 mod tags;
 
 use model::{Changes, Database, Operation, Table, nb, sb};
@@ -27,7 +28,12 @@ pub fn allocate(database: &Database, changes: &Changes) -> Vec<Operation> {
         operations = ports::allocate(database, changes);
     }
     operations.extend(tags::allocate(database, changes));
-    operations.extend(addresses::allocate(database, changes));
+    let addresses = addresses::allocate(database, changes);
+    // Both may write NB_Global.options; one at a time, or the second would undo the first.
+    match addresses.is_empty() {
+        true => operations.extend(probe_mac::allocate(database, changes)),
+        false => operations.extend(addresses),
+    }
     operations
 }
 

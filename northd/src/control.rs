@@ -11,6 +11,7 @@
 
 mod bindings;
 mod counters;
+mod health;
 mod learned;
 mod nodes;
 mod queue;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use model::{Changes, Database, Operation, nb};
 use pipeline::object::{Attachment, ChassisName, Object, ObjectKey, PortKind};
-use southbound_proto::convert::Hello;
+use southbound_proto::convert::{Hello, ProbeHealth};
 use southbound_proto::southbound as wire;
 
 use crate::allocate::{allocate, sweep};
@@ -177,6 +178,12 @@ impl Control {
         let marks = self.world.apply(&compiled.objects);
         self.mark(&compiled.objects, &marks);
         self.queue.push(compiled.reports);
+        let gone = compiled.objects.iter().filter_map(|change| match change {
+            (ObjectKey::Probe(probe), None) => Some(probe),
+            _ => None,
+        });
+        let operations = health::forget(self.queue.database(), gone);
+        self.queue.push(operations);
     }
 
     fn mark(&mut self, changed: &BTreeMap<ObjectKey, Option<Arc<Object>>>, marks: &Marks) {
@@ -349,7 +356,16 @@ impl Control {
                 self.queue.push(operations);
             }
             Effect::Nacked(reason) => self.nodes.nacked(&node, reason),
-            Effect::Health(_) | Effect::Acked | Effect::Send(_) | Effect::Close(_) => {}
+            Effect::Health(probes) => {
+                let is_own = |probe: &&ProbeHealth| {
+                    let key = ObjectKey::Probe(probe.key.clone());
+                    self.world.object_for(&node, &key).is_some()
+                };
+                let probes = probes.iter().filter(is_own);
+                let operations = health::record(self.queue.database(), probes);
+                self.queue.push(operations);
+            }
+            Effect::Acked | Effect::Send(_) | Effect::Close(_) => {}
         }
     }
 

@@ -106,7 +106,7 @@ proptest! {
 fn random_actions_make_every_kind_of_row() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeMap::<&str, usize>::new();
-    for _ in 0..80 {
+    for _ in 0..200 {
         let mut world = World::new();
         let sequence = actions(ACTIONS_MAX)
             .new_tree(&mut runner)
@@ -124,10 +124,16 @@ fn random_actions_make_every_kind_of_row() {
                 Object::PortGroup(_) => "port group",
                 Object::Acl(_) => "acl",
                 Object::Meter(_) => "meter",
+                Object::Balancer(_) => "balancer",
+                Object::BalancerGroup(_) => "balancer group",
+                Object::Vip(vip) if vip.key.chassis.is_some() => "vip of a node",
+                Object::Vip(_) => "vip",
+                Object::Probe(_) => "probe",
+                Object::Nat(_) => "nat",
                 _ => continue,
             };
             *seen.entry(kind).or_default() += 1;
         }
     }
-    assert_eq!(seen.len(), 8, "{seen:?}");
+    assert_eq!(seen.len(), 14, "{seen:?}");
 }

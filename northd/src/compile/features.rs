@@ -6,8 +6,9 @@ use model::Table;
 use model::{nb, sb};
 
 use super::{
-    Output, Reader, acl, address_set, chassis, fdb, global, group_member, learned_neighbor, meter,
-    router, router_port, static_binding, static_route, switch, switch_port,
+    Output, Reader, acl, address_set, chassis, fdb, gateway, global, group_member, health_check,
+    learned_neighbor, load_balancer, load_balancer_group, meter, nat, router, router_port,
+    static_binding, static_route, switch, switch_port,
 };
 
 /// One concern of the compiler, run on each row of one table.
@@ -50,7 +51,7 @@ pub static FEATURES: &[Feature] = &[
     Feature {
         name: "switch_port",
         table: nb::LogicalSwitchPort::NAME,
-        reads: "its binding, its parent port's binding, the router port it is joined to",
+        reads: "its binding, its parent port's binding, the router port it is joined to and that one's router",
         fills: "Port; reports up",
         compile: switch_port::compile,
     },
@@ -64,7 +65,7 @@ pub static FEATURES: &[Feature] = &[
     Feature {
         name: "router_port",
         table: nb::LogicalRouterPort::NAME,
-        reads: "its binding, the port it is joined to",
+        reads: "its binding, the port it is joined to, its gateways",
         fills: "Port, connected Routes",
         compile: router_port::compile,
     },
@@ -123,5 +124,40 @@ pub static FEATURES: &[Feature] = &[
         reads: "its bands",
         fills: "Meter",
         compile: meter::compile,
+    },
+    Feature {
+        name: "load_balancer",
+        table: nb::LoadBalancer::NAME,
+        reads: "its health checks, template variables, where its backends are and how they fare",
+        fills: "Balancer, Vips, Probes",
+        compile: load_balancer::compile,
+    },
+    Feature {
+        name: "health_check",
+        table: nb::LoadBalancerHealthCheck::NAME,
+        reads: "",
+        fills: "nothing: its load balancer does",
+        compile: health_check::compile,
+    },
+    Feature {
+        name: "gateway",
+        table: nb::GatewayChassis::NAME,
+        reads: "",
+        fills: "nothing: its port does",
+        compile: gateway::compile,
+    },
+    Feature {
+        name: "load_balancer_group",
+        table: nb::LoadBalancerGroup::NAME,
+        reads: "",
+        fills: "BalancerGroup",
+        compile: load_balancer_group::compile,
+    },
+    Feature {
+        name: "nat",
+        table: nb::Nat::NAME,
+        reads: "its router and whether that has a gateway, the set of its peers, its ports",
+        fills: "Nat",
+        compile: nat::compile,
     },
 ];

@@ -5,6 +5,7 @@ use pipeline::object::{Global, Object};
 use uuid::Uuid;
 
 use super::options::Options;
+use super::reader::PROBE_MAC;
 use super::{Output, Reader};
 
 const OPTIONS: &[&str] = &[
@@ -12,6 +13,7 @@ const OPTIONS: &[&str] = &[
     "fdb_age_threshold",
     "mac_binding_age_threshold",
     "mac_prefix",
+    PROBE_MAC,
 ];
 
 /// Seconds that a learned MAC address of a switch lives unused, unless `options:fdb_age_threshold` says.
@@ -37,6 +39,9 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         fdb_age_s: fdb_age_s.unwrap_or(DEFAULT_FDB_AGE_S),
         neighbor_age_s: neighbor_age_s.unwrap_or(DEFAULT_NEIGHBOR_AGE_S),
         default_acl_drop: options.flag("default_acl_drop", false),
-        ..Global::default()
+        probe_mac: map
+            .get(PROBE_MAC)
+            .and_then(|mac| mac.parse().ok())
+            .unwrap_or_default(),
     }));
 }

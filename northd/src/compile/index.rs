@@ -1,12 +1,17 @@
 //! Looking rows up by what other rows say of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::operation::RowChange;
 use model::table::{Column, Row};
 use model::{Database, Datum, Table, nb, sb};
+use pipeline::object::ProbeKey;
 use uuid::Uuid;
+
+use super::address::stations_of;
+use super::health;
 
 /// A question to the index; the answer is a set of rows of one table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +46,13 @@ pub(super) enum Lookup {
     DatapathBinding(Uuid),
     /// The `Port_Binding` of this row.
     PortBinding(Uuid),
+    /// The `Logical_Switch_Port`s that have this address. Without an index there is no answer: nothing that is
+    /// said to the writer of a row depends on it.
+    PortsWith(IpAddr),
+    /// The `NB_Global`.
+    Global,
+    /// The `Service_Monitor` of this probe.
+    ServiceMonitor(ProbeKey),
     /// The `Port_Binding` with these tunnel keys.
     PortAt(i64, i64),
 }
@@ -91,6 +103,16 @@ impl Lookup {
                 let rows = database.rows(nb::LogicalSwitchPort::NAME).filter(answers);
                 rows.map(|row| row.uuid).collect()
             }
+            Self::PortsWith(_) => Vec::new(),
+            Self::Global => {
+                let rows = database.rows(nb::NbGlobal::NAME);
+                rows.map(|row| row.uuid).collect()
+            }
+            Self::ServiceMonitor(probe) => find(
+                sb::ServiceMonitor::NAME,
+                &health::INDEX,
+                health::index_of(probe),
+            ),
             Self::DatapathBinding(row) => find(
                 sb::DatapathBinding::NAME,
                 &["nb_uuid"],
@@ -193,6 +215,11 @@ fn keys(table: &str, row: Option<&Row>) -> HashSet<Lookup> {
         sb::DatapathBinding::NAME => typed(row, |binding: sb::DatapathBinding| {
             vec![Lookup::DatapathBinding(binding.nb_uuid)]
         }),
+        nb::NbGlobal::NAME => [Lookup::Global].into(),
+        sb::ServiceMonitor::NAME => typed(row, |monitor: sb::ServiceMonitor| {
+            let probe = health::probe_of(&monitor).map(Lookup::ServiceMonitor);
+            probe.into_iter().collect()
+        }),
         sb::PortBinding::NAME => typed(row, |binding: sb::PortBinding| {
             vec![
                 Lookup::PortBinding(binding.nb_uuid),
@@ -207,8 +234,18 @@ fn switch_port_keys(mut port: nb::LogicalSwitchPort) -> Vec<Lookup> {
     let joined = port.options.remove("router-port");
     let joined = joined.filter(|_| port.r#type == "router");
     let joined = joined.map(Lookup::JoinedTo);
+    let texts: Vec<_> = port
+        .addresses
+        .into_iter()
+        .chain(port.dynamic_addresses)
+        .collect();
+    let addresses = stations_of(&texts).flat_map(|station| {
+        let ipv4 = station.ipv4.into_iter().map(IpAddr::from);
+        ipv4.chain(station.ipv6.into_iter().map(IpAddr::from))
+    });
     joined
         .into_iter()
+        .chain(addresses.map(Lookup::PortsWith))
         .chain([Lookup::SwitchPort(port.name)])
         .collect()
 }

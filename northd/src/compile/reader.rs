@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use model::table::Column;
 use model::{Database, Id, Table, nb, sb};
+use packet::Mac;
 use pipeline::object::{DatapathKey, PortKey, PortRef};
 use uuid::Uuid;
 
 use super::index::{Index, Lookup};
+
+/// The key of `NB_Global.options` that has the MAC address of the station that probes come from.
+pub(crate) const PROBE_MAC: &str = "svc_monitor_mac";
 
 /// Something that a unit read. A commit that changes it dirties the unit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +103,13 @@ impl<'a> Reader<'a> {
     /// The template variables of a row of `Chassis_Template_Var`.
     pub(super) fn variables(&mut self, row: Uuid) -> Option<BTreeMap<String, String>> {
         self.column::<nb::ChassisTemplateVar, _>(row, "variables")
+    }
+
+    /// The station that probes come from (`NB_Global.options:svc_monitor_mac`).
+    pub(super) fn probe_mac(&mut self) -> Option<Mac> {
+        let row = self.find(Lookup::Global)?;
+        let options = self.column::<nb::NbGlobal, BTreeMap<String, String>>(row, "options");
+        options?.get(PROBE_MAC)?.parse().ok()
     }
 
     /// The router port of this name.

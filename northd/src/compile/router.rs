@@ -4,6 +4,8 @@ use model::nb;
 use pipeline::object::{DatapathKind, Router};
 use uuid::Uuid;
 
+use super::gateway;
+use super::load_balancer_group::balancers;
 use super::options::Options;
 use super::switch::datapath;
 use super::{Output, Reader};
@@ -11,7 +13,10 @@ use super::{Output, Reader};
 /// `dynamic_neigh_routers` only says how OVN is to spare flows that weft does not have.
 const OPTIONS: &[&str] = &[
     "always_learn_from_arp_request",
+    "chassis",
+    "dnat_force_snat_ip",
     "dynamic_neigh_routers",
+    "lb_force_snat_ip",
     "requested-tnl-key",
 ];
 
@@ -27,7 +32,10 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     let kind = DatapathKind::Router(Router {
         always_learn_from_arp_request: options.flag("always_learn_from_arp_request", true),
         enabled: enabled.unwrap_or(true),
-        ..Router::default()
+        chassis: gateway::chassis_of(&map),
+        balancers: balancers::<nb::LogicalRouter>(reader, row),
+        lb_force_snat: gateway::force_snat(&options, "lb_force_snat_ip", out),
+        dnat_force_snat: gateway::force_snat(&options, "dnat_force_snat_ip", out),
     });
     datapath(reader, row, name, kind, (&map, "options"), out);
 }

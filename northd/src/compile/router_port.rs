@@ -8,6 +8,7 @@ use pipeline::object::{
 };
 use uuid::Uuid;
 
+use super::gateway;
 use super::index::Lookup;
 use super::networks::{Networks, is_link_local};
 use super::options::Options;
@@ -58,7 +59,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
             peer,
             gateway_mtu,
             route_table: options.text("route_table").unwrap_or_default().to_owned(),
-            gateway: None,
+            gateway: gateway::port_chassis(reader, row),
             ipv4: networks.ipv4,
             ipv6: networks.ipv6,
         }),

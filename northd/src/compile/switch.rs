@@ -6,6 +6,7 @@ use model::nb;
 use pipeline::object::{Datapath, DatapathKind, Object, Switch};
 use uuid::Uuid;
 
+use super::load_balancer_group::balancers;
 use super::options::Options;
 use super::{Output, Reader};
 use crate::ipam::Pool;
@@ -31,18 +32,11 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     for complaint in Pool::parse(&config).complaints {
         out.warn("other_config", complaint);
     }
-    let vlan_passthru = options.flag("vlan-passthru", false);
-    datapath(
-        reader,
-        row,
-        name,
-        DatapathKind::Switch(Switch {
-            vlan_passthru,
-            ..Switch::default()
-        }),
-        (&config, "other_config"),
-        out,
-    );
+    let kind = DatapathKind::Switch(Switch {
+        vlan_passthru: options.flag("vlan-passthru", false),
+        balancers: balancers::<nb::LogicalSwitch>(reader, row),
+    });
+    datapath(reader, row, name, kind, (&config, "other_config"), out);
 }
 
 /// Puts out the datapath of a row, if it has a tunnel key, and says when it is not the requested one.

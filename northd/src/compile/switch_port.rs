@@ -10,6 +10,7 @@ use pipeline::object::{
 use uuid::Uuid;
 
 use super::address::Station;
+use super::gateway;
 use super::index::Lookup;
 use super::networks::Networks;
 use super::options::Options;
@@ -46,12 +47,15 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         uuid: row,
         enabled: port.enabled.unwrap_or(true),
         kind: PortKind::Switch(SwitchPort {
-            attachment,
             addresses: addresses.stations,
             has_unknown: addresses.has_unknown,
             port_security,
             requested_chassis: requested_chassis(&port),
-            chassis: bound.and_then(|bound| bound.chassis),
+            chassis: match attachment {
+                Attachment::Router(_) => gateway_chassis(reader, &port),
+                _ => bound.and_then(|bound| bound.chassis),
+            },
+            attachment,
         }),
         name: port.name,
     }));
@@ -68,6 +72,20 @@ pub(crate) fn requested_chassis(port: &nb::LogicalSwitchPort) -> Option<ChassisN
 struct Bound {
     chassis: Option<ChassisName>,
     up: bool,
+}
+
+/// The node that binds a port.
+pub(super) fn chassis(reader: &mut Reader<'_>, port: Uuid) -> Option<ChassisName> {
+    let port = reader.row::<nb::LogicalSwitchPort>(port)?;
+    bound(reader, &port)?.chassis
+}
+
+/// The node of the gateway router that a port is joined to.
+fn gateway_chassis(reader: &mut Reader<'_>, port: &nb::LogicalSwitchPort) -> Option<ChassisName> {
+    let name = port.options.get("router-port")?;
+    let peer = reader.find(Lookup::RouterPort(name.clone()))?;
+    let router = reader.find(Lookup::RouterOf(peer))?;
+    gateway::chassis(reader, router)
 }
 
 /// A nested port is bound where its parent is.

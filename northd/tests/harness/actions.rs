@@ -74,7 +74,7 @@ pub(crate) fn transact(database: &Database, action: Action) -> Database {
 }
 
 fn operations(database: &Database, [what, a, b, c, d]: Action) -> Option<Vec<Operation>> {
-    if what % 18 >= 12 {
+    if what % 22 >= 12 {
         return super::policies::operations(database, [what, a, b, c, d]);
     }
     Some(match what % 12 {

@@ -158,7 +158,7 @@ pub(crate) fn relevant(
     };
     let holder = |port: &pipeline::object::Port| match &port.kind {
         PortKind::Switch(port) => port.chassis.clone(),
-        PortKind::Router(_) => None,
+        PortKind::Router(port) => port.gateway.clone(),
     };
     let peer = |port: &pipeline::object::Port| match &port.kind {
         PortKind::Switch(port) => match port.attachment {

@@ -1,0 +1,90 @@
+//! `NAT` → `Nat`.
+
+use model::nat::{self, Peers};
+use model::{Id, nb};
+use pipeline::object::{DistributedNat, Nat, NatKind, NatPeers, Object, PortKey};
+use uuid::Uuid;
+
+use super::gateway;
+use super::index::Lookup;
+use super::options::Options;
+use super::{Output, Reader};
+
+const OPTIONS: &[&str] = &["add_route", "stateless"];
+
+pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
+    let Some(stored) = reader.row::<nb::Nat>(row) else {
+        return;
+    };
+    out.name(&stored.external_ip);
+    Options::new("options", &stored.options, OPTIONS, out);
+    let nat = match nat::Nat::parse(&stored) {
+        Ok(nat) => nat,
+        Err(fault) => return out.warn(fault.column, fault.message),
+    };
+    let Some(router) = reader.find(Lookup::RouterOf(row)) else {
+        return;
+    };
+    if !gateway::has_gateway(reader, router) {
+        out.warn(
+            "type",
+            "it does nothing: its router has neither options:chassis nor a port with gateway_chassis",
+        );
+    }
+    let Some(router) = reader.datapath_key(router) else {
+        return;
+    };
+    let distributed = distributed(reader, &nat, out);
+    out.object(Object::Nat(Nat {
+        router,
+        uuid: row,
+        kind: match nat.kind {
+            nat::NatKind::Snat => NatKind::Snat,
+            nat::NatKind::Dnat => NatKind::Dnat,
+            nat::NatKind::DnatAndSnat => NatKind::DnatAndSnat,
+        },
+        external_ip: nat.external_ip,
+        logical: nat.logical_ip,
+        external_ports: nat
+            .external_ports
+            .map(|ports| ports.start().get()..=ports.end().get()),
+        distributed,
+        peers: peers(reader, nat.peers),
+        is_stateless: nat.is_stateless,
+        add_route: nat.adds_route,
+        gateway_port: nat.gateway_port.and_then(|port| key_of(reader, port)),
+    }));
+}
+
+fn distributed(
+    reader: &mut Reader<'_>,
+    nat: &nat::Nat,
+    out: &mut Output,
+) -> Option<DistributedNat> {
+    let distributed = nat.distributed.as_ref()?;
+    let port = reader.find(Lookup::SwitchPort(distributed.port.clone()));
+    if port.is_none() {
+        let message = format!("there is no logical switch port {:?}", distributed.port);
+        out.warn("logical_port", message);
+    }
+    Some(DistributedNat {
+        mac: distributed.mac,
+        port: reader.port_ref(port?)?,
+    })
+}
+
+fn peers(reader: &mut Reader<'_>, peers: Peers) -> NatPeers {
+    let mut name = |set: Id<nb::AddressSet>| {
+        let name = reader.column::<nb::AddressSet, String>(set.uuid(), "name");
+        name.unwrap_or_default().into()
+    };
+    match peers {
+        Peers::All => NatPeers::All,
+        Peers::Only(set) => NatPeers::Only(name(set)),
+        Peers::Except(set) => NatPeers::AllBut(name(set)),
+    }
+}
+
+fn key_of(reader: &mut Reader<'_>, port: Id<nb::LogicalRouterPort>) -> Option<PortKey> {
+    Some(reader.port_ref(port.uuid())?.port)
+}
