@@ -51,8 +51,14 @@ fn write_test(
             high,
         } => {
             let name = part(*field, bits.low, bits.high);
-            let not = if holds { "" } else { "!" };
-            write!(f, "{not}({name} >= {low} && {name} <= {high})")
+            match (*low, *high, holds) {
+                (0, high, true) => write!(f, "{name} <= {high}"),
+                (0, high, false) => write!(f, "{name} > {high}"),
+                (low, high, true) if high == bits.ones() => write!(f, "{name} >= {low}"),
+                (low, high, false) if high == bits.ones() => write!(f, "{name} < {low}"),
+                (low, high, true) => write!(f, "({name} >= {low} && {name} <= {high})"),
+                (low, high, false) => write!(f, "({name} < {low} || {name} > {high})"),
+            }
         }
         Condition::AddressSet { field, bits, set } => {
             let name = part(*field, bits.low, bits.high);

@@ -22,8 +22,8 @@ use uuid::Uuid;
 
 pub(crate) use addresses::SetId;
 pub(crate) use groups::SwitchGroups;
-use program::Program;
 pub(crate) use program::Question;
+use program::{Program, Rule};
 pub(crate) use sets::Sets;
 pub(crate) use subject::Subject;
 pub(crate) use switch::SwitchPolicy;
@@ -53,7 +53,7 @@ impl Policies {
 
     pub(crate) fn acls(&self) -> impl Iterator<Item = &Arc<Acl>> {
         let programs = self.programs.values();
-        programs.flat_map(|program| program.acls.values())
+        programs.flat_map(|program| program.rules.values().map(|rule| &rule.acl))
     }
 
     pub(crate) fn meter(&self, name: &str) -> Option<&Meter> {
@@ -74,13 +74,13 @@ impl Policies {
         let program = beside
             .entry(acl.owner.clone())
             .or_insert_with(|| Program::new(generations.take()));
-        Arc::make_mut(&mut program.acls).insert(acl.uuid, Arc::new(acl));
+        Arc::make_mut(&mut program.rules).insert(acl.uuid, Arc::new(Rule::new(acl)));
     }
 
     /// Takes an ACL from those of its owner.
     pub(crate) fn remove_acl(&mut self, owner: &PolicyOwner, uuid: Uuid) {
         if let Some(program) = self.programs.edit(owner).get_mut(owner) {
-            Arc::make_mut(&mut program.acls).remove(&uuid);
+            Arc::make_mut(&mut program.rules).remove(&uuid);
         }
     }
 
@@ -92,14 +92,14 @@ impl Policies {
     ) -> Option<Slot> {
         let program = self.programs.edit(owner).get_mut(owner)?;
         let slot = program.slot;
-        let numbers = |names: &[Arc<str>], sets: &Sets| -> BTreeSet<SetId> {
+        let numbers = |names: &BTreeSet<Arc<str>>, sets: &Sets| -> BTreeSet<SetId> {
             names.iter().filter_map(|name| sets.id(name)).collect()
         };
         let before = numbers(&program.sets, &self.sets);
         program.compile(&mut self.sets);
         let after = numbers(&program.sets, &self.sets);
         generations.bump(slot);
-        if program.acls.is_empty() {
+        if program.rules.is_empty() {
             self.programs.edit(owner).remove(owner);
             generations.give_back(slot);
         }
@@ -145,6 +145,6 @@ impl Policies {
 
     /// The ACL with this owner and UUID.
     pub(crate) fn acl(&self, owner: &PolicyOwner, uuid: Uuid) -> Option<&Arc<Acl>> {
-        self.programs.get(owner)?.acls.get(&uuid)
+        Some(&self.programs.get(owner)?.rules.get(&uuid)?.acl)
     }
 }

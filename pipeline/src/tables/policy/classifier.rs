@@ -8,13 +8,14 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use expr::{Field, Predicate};
+use expr::Field;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::addresses::SetId;
-use super::necessary::{self, ADDRESS_FIELDS, AddressCondition, Service};
+use super::necessary::{ADDRESS_FIELDS, AddressCondition, Service};
+use super::program::Rule;
 use super::subject::Subject;
 use crate::object::{Acl, PolicyOwner};
 
@@ -36,41 +37,47 @@ pub(super) struct Classifier {
     services: Exact<Service, Addressed>,
 }
 
+/// Rules that have something in common, in their order: mostly few.
+type Few = SmallVec<[u32; 4]>;
+
 /// The rules for a service, by address.
 #[derive(Debug, Default)]
 struct Addressed {
     /// Rules without an address.
-    any: Vec<u32>,
-    hosts: Exact<(Field, u128, u128), Vec<u32>>,
-    sets: Exact<(Field, SetId), Vec<u32>>,
+    any: Few,
+    hosts: Exact<(Field, u128, u128), Few>,
+    sets: Exact<(Field, SetId), Few>,
     /// The fields and masks of `hosts`, and how many of them there are.
     shapes: Vec<(Field, u128)>,
 }
 
 impl Classifier {
     /// `number` gives the numbers of address sets.
-    pub(super) fn new(mut rules: Vec<Arc<Acl>>, number: &impl Fn(&str) -> Option<SetId>) -> Self {
-        rules.sort_by(|a, b| order(a).cmp(&order(b)));
-        let addresses: Vec<_> = rules
-            .iter()
-            .map(|acl| necessary::addresses(&acl.matches))
-            .collect();
+    pub(super) fn new(mut rules: Vec<Arc<Rule>>, number: &impl Fn(&str) -> Option<SetId>) -> Self {
+        rules.sort_by(|a, b| order(&a.acl).cmp(&order(&b.acl)));
         let mut uses: Exact<&AddressCondition, usize> = Exact::default();
-        for condition in addresses.iter().flatten().flatten() {
+        for condition in rules
+            .iter()
+            .flat_map(|rule| rule.addresses.iter().flatten())
+        {
             *uses.entry(condition).or_default() += 1;
         }
+        let crowd = |alternatives: &&Vec<AddressCondition>| -> usize {
+            alternatives.iter().map(|condition| uses[condition]).sum()
+        };
         let mut services: Exact<Service, Addressed> = Exact::default();
-        for (index, acl) in rules.iter().enumerate() {
-            let crowd = |alternatives: &&Vec<AddressCondition>| -> usize {
-                alternatives.iter().map(|condition| uses[condition]).sum()
-            };
-            let chosen = addresses[index].iter().min_by_key(crowd);
-            for service in necessary::services(&acl.matches) {
-                let beside = services.entry(service).or_default();
+        for (index, rule) in rules.iter().enumerate() {
+            let chosen = rule.addresses.iter().min_by_key(crowd);
+            for service in &rule.services {
+                let beside = services.entry(*service).or_default();
                 beside.add(index as u32, chosen.map_or(&[][..], Vec::as_slice), number);
             }
         }
-        Self { rules, services }
+        let acls = rules.iter().map(|rule| rule.acl.clone());
+        Self {
+            rules: acls.collect(),
+            services,
+        }
     }
 
     pub(super) fn rules(&self) -> &[Arc<Acl>] {
@@ -166,18 +173,5 @@ impl<'a> Candidates<'a> {
             }
         }
         Some(next)
-    }
-}
-
-/// The names of the address sets that a predicate asks for.
-pub(super) fn sets_named(predicate: &Predicate, found: &mut Vec<Arc<str>>) {
-    match predicate {
-        Predicate::Test(expr::Condition::AddressSet { set, .. }, _) => found.push(set.clone()),
-        Predicate::Constant(_) | Predicate::Test(..) => {}
-        Predicate::All(operands) | Predicate::Any(operands) => {
-            for operand in operands {
-                sets_named(operand, found);
-            }
-        }
     }
 }

@@ -1,13 +1,13 @@
 //! The ACLs of one owner, compiled: what every switch that has the owner shares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use expr::PortField;
+use expr::{PortField, Predicate};
 use uuid::Uuid;
 
-use super::classifier::{Classifier, sets_named};
-use super::necessary::{self, PortCondition};
+use super::classifier::Classifier;
+use super::necessary::{self, AddressCondition, PortCondition, Service};
 use super::sets::Sets;
 use crate::object::{Acl, AclAction, AclStage};
 use crate::tables::generation::Slot;
@@ -58,6 +58,31 @@ impl Question {
     }
 }
 
+/// An ACL, and what a packet must have to match it.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) acl: Arc<Acl>,
+    /// Of each of these lists, one address.
+    pub(super) addresses: Vec<Vec<AddressCondition>>,
+    /// One of these services.
+    pub(super) services: Vec<Service>,
+    /// The address sets that it names.
+    sets: Vec<Arc<str>>,
+}
+
+impl Rule {
+    pub(super) fn new(acl: Acl) -> Self {
+        let mut sets = Vec::new();
+        sets_named(&acl.matches, &mut sets);
+        Self {
+            addresses: necessary::addresses(&acl.matches),
+            services: necessary::services(&acl.matches),
+            sets,
+            acl: Arc::new(acl),
+        }
+    }
+}
+
 /// The rules for a question, by the port that they need.
 pub(super) type Parts = BTreeMap<PortCondition, Arc<Classifier>>;
 
@@ -66,58 +91,76 @@ pub(super) type Parts = BTreeMap<PortCondition, Arc<Classifier>>;
 pub(super) struct Program {
     /// Grows when an ACL changes or a set that one names.
     pub(super) slot: Slot,
-    pub(super) acls: Arc<BTreeMap<Uuid, Arc<Acl>>>,
+    pub(super) rules: Arc<BTreeMap<Uuid, Arc<Rule>>>,
     pub(super) parts: Arc<[Parts; 5]>,
-    /// The address sets that the ACLs name, sorted.
-    pub(super) sets: Arc<[Arc<str>]>,
+    /// The address sets that the ACLs name.
+    pub(super) sets: Arc<BTreeSet<Arc<str>>>,
+    /// Whether an ACL asks for connections to be kept.
+    pub(super) keeps_connections: bool,
+    /// ACLs that have replies logged.
+    pub(super) logging: Arc<[Arc<Acl>]>,
 }
 
 impl Program {
     pub(super) fn new(slot: Slot) -> Self {
         Self {
             slot,
-            acls: Arc::default(),
+            rules: Arc::default(),
             parts: Arc::default(),
             sets: Arc::default(),
+            keeps_connections: false,
+            logging: Arc::default(),
         }
     }
 
     /// Compiles the ACLs anew.
     pub(super) fn compile(&mut self, sets: &mut Sets) {
-        let mut named = Vec::new();
-        for acl in self.acls.values() {
-            sets_named(&acl.matches, &mut named);
-        }
-        named.sort_unstable();
-        named.dedup();
+        let named = self.rules.values().flat_map(|rule| rule.sets.iter());
+        let named: BTreeSet<_> = named.cloned().collect();
         for name in &named {
             sets.take(name);
         }
         for name in self.sets.iter() {
             sets.give_back(name);
         }
-        self.sets = named.into();
+        self.sets = Arc::new(named);
         self.parts = Arc::new(Question::ALL.map(|question| self.parts_of(question, sets)));
+        let acls = || self.rules.values().map(|rule| &rule.acl);
+        let keeps = |acl: &Arc<Acl>| acl.action == AclAction::AllowRelated;
+        let logs_replies =
+            |acl: &&Arc<Acl>| acl.label != 0 && acl.log.as_ref().is_some_and(|log| log.related);
+        self.keeps_connections = acls().any(keeps);
+        self.logging = acls().filter(logs_replies).cloned().collect();
     }
 
     fn parts_of(&self, question: Question, sets: &Sets) -> Parts {
-        let mut by_port: BTreeMap<PortCondition, Vec<Arc<Acl>>> = BTreeMap::new();
-        for acl in self.acls.values().filter(|acl| question.concerns(acl)) {
-            for port in necessary::ports(&acl.matches, question.port()) {
-                by_port.entry(port).or_default().push(acl.clone());
+        let mut by_port: BTreeMap<PortCondition, Vec<Arc<Rule>>> = BTreeMap::new();
+        for rule in self
+            .rules
+            .values()
+            .filter(|rule| question.concerns(&rule.acl))
+        {
+            for port in necessary::ports(&rule.acl.matches, question.port()) {
+                by_port.entry(port).or_default().push(rule.clone());
             }
         }
         let number = |name: &str| sets.id(name);
         by_port
             .into_iter()
-            .map(|(port, acls)| (port, Arc::new(Classifier::new(acls, &number))))
+            .map(|(port, rules)| (port, Arc::new(Classifier::new(rules, &number))))
             .collect()
     }
+}
 
-    /// Whether an ACL asks for connections to be kept.
-    pub(super) fn keeps_connections(&self) -> bool {
-        self.acls
-            .values()
-            .any(|acl| acl.action == AclAction::AllowRelated)
+/// The names of the address sets that a predicate asks for.
+fn sets_named(predicate: &Predicate, found: &mut Vec<Arc<str>>) {
+    match predicate {
+        Predicate::Test(expr::Condition::AddressSet { set, .. }, _) => found.push(set.clone()),
+        Predicate::Constant(_) | Predicate::Test(..) => {}
+        Predicate::All(operands) | Predicate::Any(operands) => {
+            for operand in operands {
+                sets_named(operand, found);
+            }
+        }
     }
 }

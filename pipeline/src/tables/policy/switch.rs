@@ -66,8 +66,8 @@ impl SwitchPolicy {
     }
 
     fn add(&mut self, program: &Program) {
-        self.has_acls |= !program.acls.is_empty();
-        self.keeps_connections |= program.keeps_connections();
+        self.has_acls |= !program.rules.is_empty();
+        self.keeps_connections |= program.keeps_connections;
         self.owners.push(program.slot);
         for (mine, theirs) in self.parts.iter_mut().zip(program.parts.iter()) {
             for (port, rules) in theirs {
@@ -77,11 +77,9 @@ impl SwitchPolicy {
                 });
             }
         }
-        for acl in program.acls.values() {
-            if acl.label != 0 && acl.log.as_ref().is_some_and(|log| log.related) {
-                let key = (acl.stage == AclStage::ToLport, acl.label);
-                self.logging.entry(key).or_insert_with(|| acl.clone());
-            }
+        for acl in program.logging.iter() {
+            let key = (acl.stage == AclStage::ToLport, acl.label);
+            self.logging.entry(key).or_insert_with(|| acl.clone());
         }
     }
 

@@ -78,14 +78,6 @@ impl Net {
         self.put(Object::Acl(acl))
     }
 
-    /// Without the ACL that has this number.
-    pub(crate) fn without_acl(mut self, uuid: u128) -> Self {
-        let uuid = Uuid::from_u128(uuid);
-        self.objects
-            .retain(|key, _| !matches!(key, ObjectKey::Acl(_, own) if *own == uuid));
-        self
-    }
-
     /// The address set of this name, all in one part. `members` is as in a match: `{10.0.0.1, ...}`.
     pub(crate) fn set(self, name: &str, members: &str) -> Self {
         self.put(Object::AddressSet(AddressSet {
