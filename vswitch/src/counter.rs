@@ -18,6 +18,7 @@ use std::array;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use pipeline::DropReason;
+use uuid::Uuid;
 
 /// Bytes that are kept of the last packet of each drop reason.
 pub const SAMPLE: usize = 256;
@@ -38,6 +39,11 @@ impl Counter {
     pub fn subtract(&self, count: u64) {
         let rest = self.0.load(Ordering::Relaxed).wrapping_sub(count);
         self.0.store(rest, Ordering::Relaxed);
+    }
+
+    /// Makes it this number. Only the thread that adds may.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
     }
 
     /// The number.
@@ -91,6 +97,10 @@ totals! {
     not_remembered,
     /// Events that the control side did not take in time.
     events_lost,
+    /// Packets that were not logged because the ACL's meter did not allow it.
+    logs_limited,
+    /// Packets that were not logged because the control side did not take their records in time.
+    logs_lost,
     /// Batches of frames.
     batches,
 }
@@ -135,6 +145,8 @@ struct Sample {
     sequence: AtomicU64,
     time_ms: AtomicU64,
     place: AtomicU64,
+    /// The rule's UUID, in halves; 0 for none.
+    rule: [AtomicU64; 2],
     length: AtomicU64,
     words: [AtomicU64; SAMPLE_WORDS],
 }
@@ -146,6 +158,8 @@ pub struct LastDrop {
     pub time_ms: u64,
     /// Where it had come in, as the worker numbers ingress places.
     pub place: u64,
+    /// The rule that asked for it.
+    pub rule: Option<Uuid>,
     /// Its first [`SAMPLE`] bytes at most.
     pub bytes: Vec<u8>,
 }
@@ -165,10 +179,21 @@ impl Default for WorkerCounters {
 impl WorkerCounters {
     /// Counts a dropped packet that had come in at `place`. Only the worker itself may.
     pub fn count_drop(&self, reason: DropReason, time_ms: u64, place: u64, bytes: &[u8]) {
+        self.count_drop_by((reason, None), time_ms, place, bytes);
+    }
+
+    /// Counts a dropped packet, with the rule that asked for that.
+    pub fn count_drop_by(
+        &self,
+        (reason, rule): (DropReason, Option<Uuid>),
+        time_ms: u64,
+        place: u64,
+        bytes: &[u8],
+    ) {
         self.totals.dropped.add(1);
         let counter = &self.drops[reason as usize];
         counter.count.add(1);
-        counter.last.write(time_ms, place, bytes);
+        counter.last.write(time_ms, place, rule, bytes);
     }
 
     /// How many packets were dropped for this reason.
@@ -188,6 +213,7 @@ impl Default for Sample {
             sequence: AtomicU64::new(0),
             time_ms: AtomicU64::new(0),
             place: AtomicU64::new(0),
+            rule: array::from_fn(|_| AtomicU64::new(0)),
             length: AtomicU64::new(0),
             words: array::from_fn(|_| AtomicU64::new(0)),
         }
@@ -198,7 +224,7 @@ impl Sample {
     /// Reads that may fail before a busy slot is given up.
     const TRIES: usize = 16;
 
-    fn write(&self, time_ms: u64, place: u64, bytes: &[u8]) {
+    fn write(&self, time_ms: u64, place: u64, rule: Option<Uuid>, bytes: &[u8]) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence
             .store(sequence.wrapping_add(1), Ordering::Relaxed);
@@ -206,6 +232,9 @@ impl Sample {
         let bytes = &bytes[..bytes.len().min(SAMPLE)];
         self.time_ms.store(time_ms, Ordering::Relaxed);
         self.place.store(place, Ordering::Relaxed);
+        let (upper, lower) = rule.unwrap_or_default().as_u64_pair();
+        self.rule[0].store(upper, Ordering::Relaxed);
+        self.rule[1].store(lower, Ordering::Relaxed);
         self.length.store(bytes.len() as u64, Ordering::Relaxed);
         for (word, chunk) in self.words.iter().zip(bytes.chunks(8)) {
             let mut value = [0; 8];
@@ -227,6 +256,11 @@ impl Sample {
         }
         let time_ms = self.time_ms.load(Ordering::Relaxed);
         let place = self.place.load(Ordering::Relaxed);
+        let halves = self
+            .rule
+            .each_ref()
+            .map(|half| half.load(Ordering::Relaxed));
+        let rule = Uuid::from_u64_pair(halves[0], halves[1]);
         let length = self.length.load(Ordering::Relaxed) as usize;
         let words = self.words.iter().map(|word| word.load(Ordering::Relaxed));
         let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
@@ -236,6 +270,7 @@ impl Sample {
         is_whole.then_some(LastDrop {
             time_ms,
             place,
+            rule: (!rule.is_nil()).then_some(rule),
             bytes,
         })
     }
@@ -257,9 +292,19 @@ mod tests {
         let last = LastDrop {
             time_ms: 3,
             place: 4,
+            rule: None,
             bytes: b"last one".to_vec(),
         };
         assert_eq!(counters.last_drop(DropReason::NoRoute), Some(last));
+    }
+
+    #[test]
+    fn the_last_packet_is_kept_with_the_rule_that_dropped_it() {
+        let counters = WorkerCounters::default();
+        let rule = Some(Uuid::from_u128(7));
+        counters.count_drop_by((DropReason::AclDrop, rule), 1, 2, &[]);
+        let last = counters.last_drop(DropReason::AclDrop);
+        assert_eq!(last.expect("just written").rule, rule);
     }
 
     #[test]

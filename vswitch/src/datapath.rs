@@ -19,9 +19,11 @@ use nix::errno::Errno;
 use pipeline::Tables;
 use pipeline::object::PortRef;
 
+use crate::acl_log::{RECORDS, Record};
 use crate::buffer::Pool;
 use crate::connection::{ConnectionTable, Member};
 use crate::counter::{TrafficCounters, WorkerCounters};
+use crate::credit::Ledger;
 use crate::port::{Port, TunnelPort, overhead};
 use crate::snapshot::{Adoption, Snapshot};
 use crate::stats::{Sources, Stats};
@@ -117,6 +119,8 @@ pub struct DataPath {
     tunnels: Arc<TunnelRegistry>,
     connections: Arc<ConnectionTable<Action>>,
     events: Receiver<Event>,
+    logs: Receiver<Record>,
+    ledger: Arc<Ledger>,
 }
 
 /// One worker as its owner sees it.
@@ -155,6 +159,7 @@ impl DataPath {
         check_queues(tunnels.len(), config.workers)?;
         let (connections, members) = ConnectionTable::new(config.max_connections, config.workers);
         let (events, event_receiver) = bounded(EVENTS);
+        let (logs, log_receiver) = bounded(RECORDS);
         let mut path = DataPath {
             config: config.clone(),
             encap_port: config.encap_port,
@@ -170,9 +175,11 @@ impl DataPath {
             tunnels: Arc::default(),
             connections,
             events: event_receiver,
+            logs: log_receiver,
+            ledger: Arc::new(Ledger::new(config.workers)),
         };
         for (number, (memory, tunnel)) in members.into_iter().zip(tunnels).enumerate() {
-            path.start_worker(number, memory, tunnel, events.clone())?;
+            path.start_worker(number, memory, tunnel, (events.clone(), logs.clone()))?;
         }
         Ok(path)
     }
@@ -182,7 +189,7 @@ impl DataPath {
         number: usize,
         memory: Member<Action>,
         tunnel: Box<dyn Port>,
-        events: Sender<Event>,
+        (events, logs): (Sender<Event>, Sender<Record>),
     ) -> Result<(), DataPathError> {
         let (commands, command_receiver) = unbounded();
         let waker = Waker::new().map_err(worker_error)?;
@@ -199,6 +206,8 @@ impl DataPath {
             commands: command_receiver,
             waker: waker.clone(),
             events,
+            logs,
+            ledger: self.ledger.clone(),
             counters: counters.clone(),
             tunnels: self.tunnels.clone(),
         });
@@ -311,6 +320,26 @@ impl DataPath {
         self.events.clone()
     }
 
+    /// What ACLs log. Clones of the receiver share the records: each goes to one of them.
+    pub fn acl_logs(&self) -> Receiver<Record> {
+        self.logs.clone()
+    }
+
+    /// Who decided how much.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// The snapshot that was published last.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshots.load_full()
+    }
+
+    /// Milliseconds since the data path was started: what times are counted in.
+    pub fn now_ms(&self) -> u64 {
+        millis_since(self.started)
+    }
+
     /// How many workers are running: all of them, unless one has failed or they were stopped.
     pub fn running_workers(&self) -> usize {
         self.lock_threads()
@@ -344,7 +373,7 @@ impl DataPath {
             ports,
             tunnels: self.tunnels.all(),
             connections: self.connections.counts(),
-            now_ms: millis_since(self.started),
+            now_ms: self.now_ms(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! speaks with northd and brings ports up, [`node`] serves the node's own `vsctl`, and [`Vswitch`] holds it all
 //! together.
 
+pub mod acl_log;
 pub mod agent;
 pub mod attach;
 pub mod buffer;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod conntrack;
 pub mod counter;
+pub mod credit;
 pub mod datapath;
 pub mod health;
 pub mod http;

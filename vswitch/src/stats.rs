@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use pipeline::DropReason;
 use pipeline::object::PortRef;
+use uuid::Uuid;
 
 use crate::connection::TableCounts;
 use crate::counter::{LastDrop, Totals, TrafficCounters, WorkerCounters};
@@ -64,6 +65,8 @@ pub struct LastPacket {
     pub age_ms: u64,
     /// Where it had come in.
     pub place: Option<Place>,
+    /// The rule that asked for it.
+    pub rule: Option<Uuid>,
     /// Its first bytes, at most [`crate::counter::SAMPLE`].
     pub bytes: Vec<u8>,
 }
@@ -135,10 +138,12 @@ impl Sources {
                 |LastDrop {
                      time_ms,
                      place,
+                     rule,
                      bytes,
                  }| LastPacket {
                     age_ms: self.now_ms.saturating_sub(time_ms),
                     place: Place::of_number(place),
+                    rule,
                     bytes,
                 },
             ),

@@ -1,8 +1,11 @@
 //! A verdict as it is remembered.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use pipeline::{Branch, Deps, Destination, LearnedKey, Verdict};
+use pipeline::{Branch, Deps, Destination, LearnedKey, Logged, Verdict};
+
+use crate::credit::Account;
 
 /// What to do with the packets of a flow, and what that was made of. Equal ones are kept once.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,14 +16,21 @@ pub struct Action {
     pub used: Box<[LearnedKey]>,
     /// What the verdict depends on.
     pub deps: Deps,
+    /// Where the packets are counted by who decided about them.
+    pub account: Option<Arc<Account>>,
+    /// What is logged of them.
+    pub logs: Box<[Logged]>,
 }
 
-impl From<Verdict> for Action {
-    fn from(verdict: Verdict) -> Self {
+impl Action {
+    /// What is remembered of a verdict.
+    pub fn new(verdict: Verdict, account: Option<Arc<Account>>) -> Self {
         Action {
             branches: verdict.branches.into_vec().into_boxed_slice(),
             used: verdict.used.into_vec().into_boxed_slice(),
             deps: verdict.deps,
+            account,
+            logs: verdict.logs.into_boxed_slice(),
         }
     }
 }

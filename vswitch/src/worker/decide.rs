@@ -1,5 +1,7 @@
 //! Step 5: the logical pipeline, and remembering what it said.
 
+use std::sync::Arc;
+
 use packet::Segment;
 use pipeline::conntrack::Untracked;
 use pipeline::{Ingress, Silent, Verdict, process};
@@ -7,6 +9,7 @@ use pipeline::{Ingress, Silent, Verdict, process};
 use super::parse::About;
 use super::{Action, Forwarder, Moment};
 use crate::connection::{Fresh, Key, Turn};
+use crate::credit::Account;
 
 impl Forwarder {
     /// Runs the packet through the logical pipeline, and tells what it taught.
@@ -29,7 +32,7 @@ impl Forwarder {
         &mut self,
         turn: &mut Turn<'_, Action>,
         key: &Key,
-        verdict: Verdict,
+        (verdict, account): (Verdict, Option<Arc<Account>>),
         moment: Moment<'_>,
     ) {
         let Some(limits) = verdict.reusable else {
@@ -43,7 +46,7 @@ impl Forwarder {
             snapshot: moment.snapshot.tables_number,
             ttl_min: limits.ttl_min,
             length_max: limits.length_max,
-            action: Action::from(verdict),
+            action: Action::new(verdict, account),
         };
         if turn.insert(key, fresh, moment.now_ms).is_err() {
             self.counters.totals.not_remembered.add(1);

@@ -142,7 +142,9 @@ impl Forwarder {
         moment: Moment<'_>,
     ) {
         match &branch.to {
-            Destination::Drop { reason, .. } => self.discard(piece.packet, *reason, about, moment),
+            Destination::Drop { reason, rule, .. } => {
+                self.discard_by(piece.packet, (*reason, *rule), about, moment);
+            }
             Destination::Output { interface, .. } => {
                 if let Some(packet) = self.rewrite(piece, branch, about, moment) {
                     self.output(packet, *interface, about, moment);

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use pipeline::object::PortRef;
 use pipeline::{Branch, DropReason, Hold, Ingress, Resume};
 
-use super::parse::{About, Link, Subject};
+use super::parse::{About, Link};
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
 use crate::buffer::Packet;
@@ -129,10 +129,12 @@ impl Forwarder {
     fn resume(&mut self, key: (PortRef, IpAddr), moment: Moment<'_>) {
         for held in self.take_wait(key) {
             let subject = self.parse(held.packet, held.door, held.place, moment);
-            if let Some(Subject { packet, mut about }) = subject {
-                about.link = held.link;
-                let verdict = self.decide(&about, Ingress::Resume(held.resume), moment);
-                self.execute(Subject { packet, about }, &verdict.branches, moment);
+            if let Some(mut subject) = subject {
+                subject.about.link = held.link;
+                let ingress = Ingress::Resume(held.resume);
+                let verdict = self.decide(&subject.about, ingress, moment);
+                self.credit_fresh(&verdict, &subject, moment);
+                self.execute(subject, &verdict.branches, moment);
             }
         }
     }

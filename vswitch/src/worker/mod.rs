@@ -14,11 +14,12 @@
 //! 8. [`hold`]: for a neighbour that is not known yet;
 //! 9. [`transmit`]: everything that the batch made.
 //!
-//! [`learn`] tells the control side what packets taught; [`upkeep`] is the work that time brings.
+//! [`credit`] counts who decided, [`learn`] tells the control side what packets taught; [`upkeep`] is the work that time brings.
 //! A batch sees one snapshot of the tables, and nothing in it waits, or takes a lock for a flow that is known.
 
 mod action;
 mod command;
+mod credit;
 mod decapsulate;
 mod decide;
 mod encapsulate;
@@ -43,9 +44,11 @@ use crossbeam::channel::Receiver;
 use nix::errno::Errno;
 use pipeline::Ingress;
 
+use crate::acl_log::{Logger, Record};
 use crate::buffer::{Packet, Pool};
 use crate::connection::{Member, Turn};
 use crate::counter::WorkerCounters;
+use crate::credit::Ledger;
 use crate::port::{Batch, Port};
 use crate::snapshot::{Adoption, Revision, Snapshot};
 use crate::sys::poll::{Poll, Waker};
@@ -56,6 +59,7 @@ pub use learn::{EVENT_INTERVAL_MS, Event};
 pub use place::Place;
 pub use ports::{TUNNELS, TunnelRegistry};
 
+use credit::Credits;
 use hold::HoldQueue;
 use learn::Events;
 use parse::{About, Subject};
@@ -85,6 +89,10 @@ pub struct Parts {
     pub waker: Waker,
     /// Where it says what packets taught.
     pub events: crossbeam::channel::Sender<Event>,
+    /// Where it says what ACLs log.
+    pub logs: crossbeam::channel::Sender<Record>,
+    /// Where it counts who decided.
+    pub ledger: Arc<Ledger>,
     /// Its counters.
     pub counters: Arc<WorkerCounters>,
     /// Where it enters the counters of a tunnel that it uses for the first time.
@@ -114,6 +122,7 @@ struct Forwarder {
     holds: HoldQueue,
     events: Events,
     errors: ErrorLimit,
+    credits: Credits,
     counters: Arc<WorkerCounters>,
     tunnel_mtu: u16,
     /// Scratch: the tunnel packets that the device took, by node, with their bytes.
@@ -154,6 +163,11 @@ impl Worker {
                 holds: HoldQueue::default(),
                 events,
                 errors: ErrorLimit::default(),
+                credits: Credits {
+                    ledger: parts.ledger,
+                    worker: parts.number,
+                    logger: Logger::new(parts.logs, parts.counters.clone()),
+                },
                 counters: parts.counters,
                 tunnel_mtu: parts.tunnel_mtu,
                 sent: Vec::new(),
@@ -248,15 +262,17 @@ impl Forwarder {
         if let recall::Memory::Valid(connection) = memory {
             connection.touch(moment.now_ms, subject.packet.len());
             let action = connection.action();
+            self.credit_known(action, &subject, moment);
             self.events.used(&action.used, moment.now_ms);
             self.execute(subject, &action.branches, moment);
             return;
         }
         let to_remember = memory.key_to_remember();
         let verdict = self.decide(&subject.about, ingress, moment);
+        let account = self.credit_fresh(&verdict, &subject, moment);
         self.execute(subject, &verdict.branches, moment);
         if let Some(key) = to_remember {
-            self.remember(turn, &key, verdict, moment);
+            self.remember(turn, &key, (verdict, account), moment);
         }
     }
 

@@ -35,6 +35,18 @@ impl Place {
         }
     }
 
+    /// The logical port that packets come in by, if it is told.
+    pub fn port(self) -> Option<PortRef> {
+        match self {
+            Self::Port(at) => Some(at),
+            Self::Tunnel(header) => Some(PortRef {
+                datapath: DatapathKey::new(header.vni).ok()?,
+                port: PortKey::new(header.ingress.into()).ok()?,
+            }),
+            Self::Underlay => None,
+        }
+    }
+
     /// The place with this number, if there can be one.
     pub fn of_number(number: u64) -> Option<Place> {
         if number == UNDERLAY {

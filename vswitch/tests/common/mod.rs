@@ -28,9 +28,11 @@ use packet::Mac;
 use pipeline::Tables;
 use pipeline::object::*;
 use uuid::Uuid;
+use vswitch::acl_log::Record;
 use vswitch::buffer::Pool;
 use vswitch::connection::{ConnectionTable, TableCounts};
 use vswitch::counter::{Totals, WorkerCounters};
+use vswitch::credit::Ledger;
 use vswitch::port::{MemoryPort, Outer, Wire};
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
@@ -257,6 +259,8 @@ pub struct Node {
     pub tables: Tables,
     pub now_ms: u64,
     pub events: Receiver<Event>,
+    pub logs: Receiver<Record>,
+    pub ledger: Arc<Ledger>,
     pub counters: Arc<WorkerCounters>,
     worker: Worker,
     ports: BTreeMap<PortRef, Wire>,
@@ -269,6 +273,8 @@ pub struct Node {
 
 /// Frames that a wire holds.
 const WIRE: usize = 4096;
+/// Log records that a node holds.
+pub const LOGS: usize = 64;
 
 impl Node {
     /// A node with the tables of `name`, and its ports plugged.
@@ -282,6 +288,8 @@ impl Node {
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::first()));
         let (commands, command_receiver) = unbounded();
         let (events, event_receiver) = bounded(64);
+        let (logs, log_receiver) = bounded(LOGS);
+        let ledger = Arc::new(Ledger::new(1));
         let waker = Waker::new().expect("a waker");
         let counters = Arc::<WorkerCounters>::default();
         let worker = Worker::new(Parts {
@@ -295,6 +303,8 @@ impl Node {
             commands: command_receiver,
             waker: waker.clone(),
             events,
+            logs,
+            ledger: ledger.clone(),
             counters: counters.clone(),
             tunnels: Arc::default(),
         });
@@ -303,6 +313,8 @@ impl Node {
             tables: tables.clone(),
             now_ms: 1_000_000,
             events: event_receiver,
+            logs: log_receiver,
+            ledger,
             counters,
             worker: worker.expect("a worker"),
             ports: BTreeMap::new(),
