@@ -20,7 +20,7 @@ use packet::answer::IcmpError;
 
 use crate::answer::AnswerKind;
 use crate::drop::DropReason;
-use crate::ingress::Resume;
+use crate::ingress::{Resume, TranslationNotes};
 use crate::object::{Port, PortRef, RouterPort};
 use crate::record::Recorder;
 use crate::tables::{Compiled, RouterTables};
@@ -86,12 +86,13 @@ fn pass<'t, R: Recorder>(
     }
 }
 
-/// Out of the port the packet came in by.
+/// Out of the port the packet came in by, as an answer that needs no translation.
 fn back<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
-    answer: Packet,
+    mut answer: Packet,
     visit: Visit<'t>,
 ) -> Result<(), DropReason> {
+    answer.passage.translation = TranslationNotes::LOOKED_UP | TranslationNotes::REPLY;
     let inport = visit.inport;
     delivery::deliver(walk, answer, visit.router, Some(inport), inport.at)
 }

@@ -18,7 +18,9 @@ use crate::verdict::LearnedKey;
 use crate::view;
 use crate::walk::{In, Packet, Walk};
 
-/// Nobody is at an address that sources are given: what is for it and has not been translated was not asked for.
+/// What is for an address of the router itself, and has not been translated, nobody asked for. At a distributed
+/// gateway port neither has anybody asked for what turns back there for an address that is translated. Elsewhere such
+/// an address is looked for like any, and not found.
 pub(super) fn check_solicited<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
     packet: &Packet,
@@ -31,7 +33,9 @@ pub(super) fn check_solicited<'t, R: Recorder>(
     let tables = visit.router.tables;
     let is_source = tables.nats.is_source(dst);
     let is_own = tables.addresses.contains_key(&dst);
-    let turns_back = hop.outport == visit.inport.at && tables.nats.at(dst).next().is_some();
+    let turns_back = visit.kind.gateway.is_some()
+        && hop.outport == visit.inport.at
+        && tables.nats.at(dst).next().is_some();
     if !is_own && !turns_back {
         return Ok(());
     }

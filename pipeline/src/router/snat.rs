@@ -14,7 +14,7 @@ use crate::record::{Entry, Recorder};
 use crate::stage::Stage;
 use crate::tables::RouterTables;
 use crate::view;
-use crate::walk::{In, Origin, Packet, Walk};
+use crate::walk::{In, Packet, Walk};
 
 /// Translates the packet's source; true if it did.
 pub(super) fn translate<'t, R: Recorder>(
@@ -122,11 +122,8 @@ fn change<R: Recorder>(
 ) -> Result<(), DropReason> {
     let tracked = walk.track(zone, packet);
     if tracked.state.contains(State::INVALID) {
-        // What the router itself says has no connection, and the sender's address is its own.
-        return match packet.origin {
-            Origin::Received => Err(DropReason::ConnectionInvalid),
-            Origin::Answer(_) => Ok(()),
-        };
+        // As OVN has it: what fits no connection is not translated, and is not stopped for that.
+        return Ok(());
     }
     if let Some(translated) = tracked.translated {
         packet.flow = *translated;

@@ -427,3 +427,16 @@ fn a_vip_may_be_for_one_node_only() {
         ("s2", "10.96.0.1".to_owned())
     );
 }
+
+#[test]
+fn a_direct_connection_is_told_from_a_balanced_one_with_the_same_ends() {
+    let mut nodes = Nodes::one(&service("10.0.0.11:8080"));
+    let balanced = nodes.check("a", &request(1000), "10.0.0.1:1000>10.0.0.11:8080 -> s1");
+    let to_s1 = (A, "0a:00:00:00:00:11");
+    let direct = between(to_s1, TCP, "10.0.0.1:1000", "10.0.0.11:8080");
+    let arrived = nodes.send("a", &direct).remove(0);
+    assert_eq!(arrived.at, "s1");
+    let back = "10.0.0.11:8080>10.0.0.1:1000 -> a";
+    nodes.check("s1", &answer(&arrived.flow), back);
+    nodes.check("s1", &answer(&balanced), "10.96.0.1:80>10.0.0.1:1000 -> a");
+}

@@ -137,13 +137,19 @@ fn two_hosts_with_one_port_are_told_apart() {
 
 #[test]
 fn what_nobody_asked_for_does_not_get_in_by_the_address_outside() {
-    for net in [gateway(), gateway_port()] {
+    for (net, elsewhere) in [
+        (
+            gateway(),
+            "172.16.0.1:1000>172.16.0.240:1000 -> held for 172.16.0.240",
+        ),
+        (gateway_port(), "drop nat-unsolicited"),
+    ] {
         let net = net
             .nat("r", "snat 172.16.0.254 10.0.2.0/24")
             .nat("r", "snat 172.16.0.240 10.0.2.2");
         let mut nodes = Nodes::one(&net);
         nodes.check("e", &from_e("172.16.0.254:1000"), "drop nat-unsolicited");
-        nodes.check("e", &from_e("172.16.0.240:1000"), "drop nat-unsolicited");
+        nodes.check("e", &from_e("172.16.0.240:1000"), elsewhere);
         // But translation is no firewall.
         nodes.check(
             "e",
@@ -595,4 +601,39 @@ fn frames_for_everyone_reach_a_gateway_router_on_its_node_only() {
     let mut at: Vec<_> = found.iter().map(|arrived| arrived.at.as_str()).collect();
     at.sort_unstable();
     assert_eq!(at, ["d", "drop broadcast-not-routed"]);
+}
+
+#[test]
+fn a_packet_that_waited_for_its_next_hop_is_translated_like_others() {
+    let net = gateway()
+        .route("r", "0.0.0.0/0", &["172.16.0.9 via r-out"])
+        .nat("r", "snat 172.16.0.254 10.0.2.0/24")
+        .vip("web", TCP, "172.16.0.100:80 => 192.0.2.80:8080")
+        .balancer("web", |balancer| balancer.skip_snat = true)
+        .balanced("r", &["web"]);
+    let mut nodes = Nodes::one(&net);
+    let waiting = "10.0.2.1:1000>8.8.8.8:53 -> held for 172.16.0.9";
+    nodes.check("c", &from_c("8.8.8.8:53"), waiting);
+    nodes.become_like(&net.clone().neighbor("r-out", "172.16.0.9", Some(E), None));
+    let arrived = nodes.check_held("172.16.0.254:1000>8.8.8.8:53 -> e");
+    nodes.check(
+        "e",
+        &with_eth(E_TO_R, answer(&arrived)),
+        "8.8.8.8:53>10.0.2.1:1000 -> c",
+    );
+    // What was found out about it on its way in still counts.
+    let mut nodes = Nodes::one(&net);
+    let to_vip = between(C_TO_R, TCP, "10.0.2.1:1000", "172.16.0.100:80");
+    let waiting = "10.0.2.1:1000>192.0.2.80:8080 -> held for 172.16.0.9";
+    nodes.check("c", &to_vip, waiting);
+    nodes.become_like(&net.neighbor("r-out", "172.16.0.9", Some(E), None));
+    nodes.check_held("10.0.2.1:1000>192.0.2.80:8080 -> e");
+}
+
+fn with_eth((src, dst): (&str, &str), flow: Flow) -> Flow {
+    Flow {
+        eth_src: src.parse().unwrap(),
+        eth_dst: dst.parse().unwrap(),
+        ..flow
+    }
 }

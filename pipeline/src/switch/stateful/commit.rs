@@ -9,7 +9,7 @@ use crate::walk::{Packet, Walk};
 /// Keeps the packet's connection if a stage has asked for it. One that is kept as it should be is left alone.
 pub(super) fn keep<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
-    packet: &Packet,
+    packet: &mut Packet,
     at: Passing<'t>,
     found: &Findings,
 ) -> Result<(), Ended> {
@@ -35,8 +35,12 @@ pub(super) fn keep<'t, R: Recorder>(
     if is_kept && commit.mark == tracked.mark && commit.label == tracked.label {
         return Ok(());
     }
-    let kept = walk.note(zone, packet, commit);
-    kept.map(drop).map_err(|reason| {
+    // A connection that begins may get another source port, if its answers would be taken for another's.
+    let kept = match !is_kept && tracked.made_by.is_none() {
+        true => walk.commit(zone, packet, commit),
+        false => walk.note(zone, packet, commit).map(drop),
+    };
+    kept.map_err(|reason| {
         walk.drop(reason, Some(at.switch.key));
         Ended
     })

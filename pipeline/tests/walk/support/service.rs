@@ -7,7 +7,7 @@ use packet::flow::{Network, Transport, ip_protocol};
 use packet::{Flow, Segment};
 use pipeline::conntrack::Simple;
 use pipeline::object::*;
-use pipeline::{Branch, Destination, Ingress, Rewrite, Silent, Source, Tables, process};
+use pipeline::{Branch, Destination, Ingress, Resume, Rewrite, Silent, Source, Tables, process};
 use uuid::Uuid;
 
 use super::Net;
@@ -182,6 +182,8 @@ impl Net {
 
 /// Nodes with their tables and connections.
 pub(crate) struct Nodes {
+    /// The packet that was held last, where, and how it goes on.
+    held: Option<(Option<String>, Resume, Flow)>,
     nodes: BTreeMap<Option<String>, (Tables, Simple)>,
 }
 
@@ -199,6 +201,7 @@ impl Nodes {
     pub(crate) fn one(net: &Net) -> Nodes {
         let nodes = [(None, (net.tables(None), Simple::default()))];
         Nodes {
+            held: None,
             nodes: nodes.into(),
         }
     }
@@ -209,6 +212,7 @@ impl Nodes {
             (Some((*name).to_owned()), (tables, Simple::default()))
         };
         Nodes {
+            held: None,
             nodes: names.iter().map(node).collect(),
         }
     }
@@ -242,6 +246,17 @@ impl Nodes {
         self.send_on(None, inport, flow)
     }
 
+    /// What becomes of the packet that was held last.
+    #[track_caller]
+    pub(crate) fn check_held(&mut self, expected: &str) -> Flow {
+        let (node, resume, flow) = self.held.take().expect("a held packet");
+        let mut arrived = Vec::new();
+        self.carry(node, Ingress::Resume(resume), &flow, &[], &mut arrived);
+        let found: Vec<_> = arrived.iter().map(in_words).collect();
+        assert_eq!(found.join(" | "), expected);
+        arrived[0].flow.clone()
+    }
+
     fn carry(
         &mut self,
         node: Option<String>,
@@ -266,7 +281,10 @@ impl Nodes {
                     arrived.push(end(tables.port(*port).unwrap().name.clone()));
                 }
                 Destination::Drop { reason, .. } => arrived.push(end(format!("drop {reason}"))),
-                Destination::Hold(hold) => arrived.push(end(format!("held for {}", hold.next_hop))),
+                Destination::Hold(hold) => {
+                    arrived.push(end(format!("held for {}", hold.next_hop)));
+                    self.held = Some((node.clone(), hold.resume.clone(), flow.clone()));
+                }
                 Destination::Tunnel(tunnel) => {
                     let to = tunnel.chassis.to_string();
                     let ingress = Ingress::Tunnel {
