@@ -181,6 +181,7 @@ fn config(encap_ip: IpAddr, workers: usize) -> DataPathConfig {
         encap_port: 6081,
         underlay_mtu: 1500,
         max_connections: 4096,
+        tracking: Default::default(),
     }
 }
 

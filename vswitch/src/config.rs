@@ -1,13 +1,17 @@
 //! What the vswitch is told when it starts: command line over TOML file over defaults.
 
+mod tracking;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
+use pipeline::conntrack::Settings;
 use pipeline::object::ChassisName;
 use serde::Deserialize;
 
+use crate::datapath::MAX_CONNECTIONS;
 use crate::port::TapBackend;
 
 /// The IANA port of Geneve (RFC 8926 section 3.3).
@@ -65,6 +69,20 @@ pub struct Options {
     /// The TAP devices of ports; basic ones serve one worker [default: multiqueue]
     #[arg(long, value_name = "KIND")]
     pub tap: Option<TapBackend>,
+    /// Connections that are tracked at once, at most [default: 262144]
+    #[arg(long, value_name = "N")]
+    pub connections: Option<u32>,
+    /// Connections of one port that may be unanswered at once [default: 8192]
+    #[arg(long, value_name = "N")]
+    pub half_open: Option<u32>,
+    /// Do not take TCP segments out of the window for invalid
+    #[arg(long)]
+    #[serde(default)]
+    pub tcp_liberal: bool,
+    /// How long idle connections are kept, such as udp=30; the names are those of Linux's nf_conntrack_*_timeout
+    #[arg(long = "timeout", value_name = "STATE=SECONDS", value_parser = tracking::parse_timeout)]
+    #[serde(default, deserialize_with = "tracking::timeouts")]
+    pub timeouts: Vec<(String, u32)>,
     /// Serve /healthz, /readyz and /metrics there [default: off]
     #[arg(long, value_name = "ADDR:PORT")]
     pub http: Option<SocketAddr>,
@@ -107,6 +125,10 @@ pub struct Config {
     pub workers: usize,
     /// The kind of the ports' TAP devices. [`TapBackend::Basic`] goes with one worker only.
     pub tap: TapBackend,
+    /// Connections that are tracked at once, at most.
+    pub connections: u32,
+    /// How connections are judged and kept.
+    pub tracking: Settings,
     /// Where health and metrics are served; `None` for nowhere.
     pub http: Option<SocketAddr>,
     /// 0 for informative, 1 for debug, 2 for trace.
@@ -185,6 +207,11 @@ impl Options {
             admin_socket: self.admin_socket.or(below.admin_socket),
             workers: self.workers.or(below.workers),
             tap: self.tap.or(below.tap),
+            connections: self.connections.or(below.connections),
+            half_open: self.half_open.or(below.half_open),
+            tcp_liberal: self.tcp_liberal || below.tcp_liberal,
+            // Of two values of one name the later counts.
+            timeouts: [below.timeouts, self.timeouts].concat(),
             http: self.http.or(below.http),
             verbose: self.verbose.max(below.verbose),
             log_format: self.log_format.or(below.log_format),
@@ -195,6 +222,7 @@ impl Options {
 impl Config {
     /// Fills in defaults and checks what the types do not.
     pub fn new(options: Options) -> Result<Self, ConfigError> {
+        let tracking = tracking::settings(&options)?;
         let southbound = options
             .southbound
             .unwrap_or_else(|| vec!["127.0.0.1:6642".to_owned()]);
@@ -222,6 +250,11 @@ impl Config {
             );
             return Err(refused("tap", "basic", problem));
         }
+        let connections = options.connections.unwrap_or(tracking::CONNECTIONS);
+        if !(1..=MAX_CONNECTIONS).contains(&connections) {
+            let problem = format!("must be between 1 and {MAX_CONNECTIONS}");
+            return Err(refused("connections", connections, problem));
+        }
         Ok(Config {
             southbound,
             chassis: chassis.into(),
@@ -235,6 +268,8 @@ impl Config {
                 .unwrap_or_else(|| "/run/weft/vswitch.sock".into()),
             workers,
             tap,
+            connections,
+            tracking,
             http: options.http,
             verbose: options.verbose,
             log_format: options.log_format.unwrap_or_default(),
@@ -356,5 +391,28 @@ mod tests {
         }
         check_refused("chassis = 'a b'\nencap-ip = '::1'", "", "no spaces");
         check_refused("chassis = ''\nencap-ip = '::1'", "", "needs a name");
+    }
+
+    #[test]
+    fn connections_are_bounded_and_their_timeouts_have_names() {
+        let file = "chassis = 'a'\nencap-ip = '192.0.2.1'\ntimeouts = { udp = 5, icmp = 6 }";
+        let config = parse(
+            file,
+            "--connections 1000 --half-open 9 --tcp-liberal --timeout udp=7",
+        )
+        .unwrap();
+        let tracking = config.tracking;
+        assert_eq!((config.connections, tracking.half_open_per_zone), (1000, 9));
+        assert!(tracking.is_liberal);
+        let timeouts = tracking.timeouts;
+        assert_eq!(
+            (timeouts.udp, timeouts.icmp, timeouts.tcp_close),
+            (7, 6, 10)
+        );
+        check_refused(file, "--timeout tcp=7", "there are tcp_syn_sent");
+        check_refused(file, "--timeout udp", "expected STATE=SECONDS");
+        check_refused(file, "--timeout udp=0", "at least");
+        check_refused(file, "--half-open 0", "ever begin");
+        check_refused(file, "--connections 0", "between 1 and");
     }
 }

@@ -17,11 +17,13 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::errno::Errno;
 use pipeline::Tables;
+use pipeline::conntrack::Settings;
 use pipeline::object::PortRef;
 
 use crate::acl_log::{RECORDS, Record};
 use crate::buffer::Pool;
 use crate::connection::{ConnectionTable, Member};
+use crate::conntrack::{self, ConntrackTable, Filter, Listed};
 use crate::counter::{TrafficCounters, WorkerCounters};
 use crate::credit::Ledger;
 use crate::port::{Port, TunnelPort, overhead};
@@ -35,7 +37,7 @@ pub use crate::worker::Event;
 
 /// The most worker threads.
 pub const MAX_WORKERS: usize = 64;
-/// The most flows that can be remembered at once.
+/// The most connections that can be tracked at once.
 pub const MAX_CONNECTIONS: u32 = 64 << 20;
 /// Events that wait for the control side, at most.
 pub const EVENTS: usize = 4_096;
@@ -54,8 +56,11 @@ pub struct DataPathConfig {
     pub encap_port: u16,
     /// The MTU of the underlay, in bytes of L3: a longer tunnel packet is never sent.
     pub underlay_mtu: u16,
-    /// The most flows that are remembered at once, `1..=`[`MAX_CONNECTIONS`].
+    /// The most connections that are tracked at once, `1..=`[`MAX_CONNECTIONS`]. Verdicts are remembered for twice as
+    /// many flows: each connection has two.
     pub max_connections: u32,
+    /// How connections are judged and kept.
+    pub tracking: Settings,
 }
 
 /// A plugging's number, and its counters at each worker.
@@ -118,6 +123,9 @@ pub struct DataPath {
     plugs: AtomicU64,
     tunnels: Arc<TunnelRegistry>,
     connections: Arc<ConnectionTable<Action>>,
+    tracking: Arc<ConntrackTable>,
+    /// The control side's own access to the tracked connections.
+    tracked: Mutex<conntrack::Member>,
     events: Receiver<Event>,
     logs: Receiver<Record>,
     ledger: Arc<Ledger>,
@@ -157,7 +165,12 @@ impl DataPath {
     ) -> Result<DataPath, DataPathError> {
         check(config)?;
         check_queues(tunnels.len(), config.workers)?;
-        let (connections, members) = ConnectionTable::new(config.max_connections, config.workers);
+        let flows = config.max_connections.saturating_mul(2);
+        let (connections, members) = ConnectionTable::new(flows, config.workers);
+        let (tracking, mut tracked) =
+            ConntrackTable::new(config.max_connections, config.workers + 1, config.tracking);
+        // One more than there are workers.
+        let own = tracked.remove(config.workers);
         let (events, event_receiver) = bounded(EVENTS);
         let (logs, log_receiver) = bounded(RECORDS);
         let mut path = DataPath {
@@ -174,12 +187,16 @@ impl DataPath {
             plugs: AtomicU64::new(0),
             tunnels: Arc::default(),
             connections,
+            tracking,
+            tracked: Mutex::new(own),
             events: event_receiver,
             logs: log_receiver,
             ledger: Arc::new(Ledger::new(config.workers)),
         };
-        for (number, (memory, tunnel)) in members.into_iter().zip(tunnels).enumerate() {
-            path.start_worker(number, memory, tunnel, (events.clone(), logs.clone()))?;
+        let memories = members.into_iter().zip(tracked);
+        for (number, (memories, tunnel)) in memories.zip(tunnels).enumerate() {
+            let senders = (events.clone(), logs.clone());
+            path.start_worker(number, memories, tunnel, senders)?;
         }
         Ok(path)
     }
@@ -187,7 +204,7 @@ impl DataPath {
     fn start_worker(
         &mut self,
         number: usize,
-        memory: Member<Action>,
+        (memory, tracked): (Member<Action>, conntrack::Member),
         tunnel: Box<dyn Port>,
         (events, logs): (Sender<Event>, Sender<Record>),
     ) -> Result<(), DataPathError> {
@@ -198,6 +215,7 @@ impl DataPath {
         let worker = Worker::new(Parts {
             number,
             memory,
+            tracked,
             tunnel,
             tunnel_mtu: self.tunnel_mtu(),
             pool: Pool::new(small, large),
@@ -340,6 +358,24 @@ impl DataPath {
         millis_since(self.started)
     }
 
+    /// The tracked connections that a filter admits, at most `limit`, in no order. Blocks the calling thread while it
+    /// looks through the table.
+    pub fn list_connections(&self, filter: &Filter, limit: usize) -> Vec<Listed> {
+        let now_ms = millis_since(self.started);
+        self.lock_tracked().list(filter, limit, now_ms)
+    }
+
+    /// Forgets the tracked connections that a filter admits; returns how many. Blocks the calling thread while it looks
+    /// through the table.
+    pub fn flush_connections(&self, filter: &Filter) -> u64 {
+        let now_ms = millis_since(self.started);
+        self.lock_tracked().flush(filter, now_ms)
+    }
+
+    fn lock_tracked(&self) -> MutexGuard<'_, conntrack::Member> {
+        self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many workers are running: all of them, unless one has failed or they were stopped.
     pub fn running_workers(&self) -> usize {
         self.lock_threads()
@@ -373,6 +409,7 @@ impl DataPath {
             ports,
             tunnels: self.tunnels.all(),
             connections: self.connections.counts(),
+            tracked: self.tracking.counts(),
             now_ms: self.now_ms(),
         })
     }

@@ -9,6 +9,7 @@ use pipeline::object::PortRef;
 use uuid::Uuid;
 
 use crate::connection::TableCounts;
+use crate::conntrack::TrackingCounts;
 use crate::counter::{LastDrop, Totals, TrafficCounters, WorkerCounters};
 use crate::worker::Place;
 
@@ -28,6 +29,8 @@ pub struct Stats {
     pub drops: Vec<Drops>,
     /// How full the connection table is.
     pub connections: TableCounts,
+    /// How full the table of tracked connections is, and what it has come to.
+    pub tracked: TrackingCounts,
 }
 
 /// Traffic of a port or tunnel.
@@ -77,6 +80,7 @@ pub(crate) struct Sources {
     pub(crate) ports: BTreeMap<PortRef, Vec<Arc<TrafficCounters>>>,
     pub(crate) tunnels: Vec<(IpAddr, Arc<TrafficCounters>)>,
     pub(crate) connections: TableCounts,
+    pub(crate) tracked: TrackingCounts,
     pub(crate) now_ms: u64,
 }
 
@@ -84,6 +88,7 @@ impl Stats {
     pub(crate) fn read(sources: &Sources) -> Stats {
         let mut stats = Stats {
             connections: sources.connections,
+            tracked: sources.tracked,
             ..Stats::default()
         };
         for worker in &sources.workers {

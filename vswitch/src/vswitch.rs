@@ -29,8 +29,6 @@ const RESTORE_TIMEOUT: Duration = Duration::from_secs(5);
 const RESTORE_POLL: Duration = Duration::from_millis(5);
 /// How often the underlay's MTU is looked at.
 const MTU_INTERVAL: Duration = Duration::from_secs(5);
-/// The most flows that a node remembers.
-const CONNECTIONS_MAX: u32 = 1 << 20;
 
 /// A running vswitch. Dropping it leaves its tasks running: call [`Vswitch::shutdown`].
 pub struct Vswitch {
@@ -104,7 +102,8 @@ impl Vswitch {
             encap_ip: config.encap_ip,
             encap_port: config.encap_port,
             underlay_mtu: underlay_mtu(config.encap_ip)?,
-            max_connections: CONNECTIONS_MAX,
+            max_connections: config.connections,
+            tracking: config.tracking,
         })?);
         tell_start(&config, &data_path);
         let agent = agent(&config, &state, &data_path, started);

@@ -54,6 +54,7 @@ fn fresh<A>(action: A) -> Fresh<A> {
         snapshot: 1,
         ttl_min: 0,
         length_max: u32::MAX,
+        references: [0; 6],
     }
 }
 

@@ -19,6 +19,7 @@ fn config() -> DataPathConfig {
         encap_port: 0,
         underlay_mtu: 1500,
         max_connections: 1024,
+        tracking: Default::default(),
     }
 }
 

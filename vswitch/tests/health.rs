@@ -25,6 +25,8 @@ fn config(directory: &std::path::Path) -> Config {
         admin_socket: directory.join("admin.sock"),
         workers: 2,
         tap: TapBackend::Multiqueue,
+        connections: 1_024,
+        tracking: Default::default(),
         http: Some(([127, 0, 0, 1], 0).into()),
         verbose: 0,
         log_format: LogFormat::Text,

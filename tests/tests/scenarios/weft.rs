@@ -42,6 +42,7 @@ impl Weft {
             encap_port: 6081,
             underlay_mtu: 1500,
             max_connections: 4096,
+            tracking: Default::default(),
         };
         Ok(Self {
             northd: Northd::start()?,

@@ -30,13 +30,14 @@
 //!
 //! # Cost
 //!
-//! A hit reads one or two cache lines of slots and two of the entry, and writes one. 139 bytes for each entry
-//! of capacity, measured in a test. Only a miss takes a lock (to intern the action), for a few instructions.
+//! A hit reads one or two cache lines of slots and two of the entry, and writes one. 187 bytes for each entry
+//! of capacity, measured in a test; 48 of them refer to the connections that the verdict was made of
+//! ([`crate::conntrack`]). Only a miss takes a lock (to intern the action), for a few instructions.
 
 mod table;
 mod turn;
 
-pub use table::{ConnectionTable, Key, TableCounts};
+pub use table::{ConnectionTable, Key, References, TableCounts};
 pub use turn::{Connection, Fresh, Member, NotRemembered, Turn};
 
 /// A flow may be evicted for a new one when it has been idle for so long, in milliseconds.

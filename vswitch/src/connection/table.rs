@@ -12,6 +12,8 @@ use crate::table::sync::{AtomicU32, AtomicU64, HasherSeed, Ordering};
 
 /// A flow's key as machine words.
 pub type Key = [u64; 8];
+/// What a verdict refers to in another table, in words that mean nothing here. Not all need be used.
+pub type References = [u64; 6];
 
 /// There is at most one action for so many entries; flows that are treated alike share one.
 const ENTRIES_PER_ACTION: u32 = 4;
@@ -52,6 +54,8 @@ pub(super) struct Entry {
 pub struct ConnectionTable<A> {
     pub(super) buckets: Buckets,
     pub(super) entries: Arena<Entry>,
+    /// Those of the entries of the same numbers.
+    pub(super) references: Box<[[AtomicU64; 6]]>,
     pub(super) live: AtomicU32,
     /// Where eviction goes on.
     pub(super) hand: AtomicU32,
@@ -67,6 +71,9 @@ impl<A: Hash + Eq> ConnectionTable<A> {
         let table = Arc::new(ConnectionTable {
             buckets: Buckets::new(capacity),
             entries: Arena::new(capacity, Entry::free),
+            references: (0..capacity)
+                .map(|_| std::array::from_fn(|_| AtomicU64::new(0)))
+                .collect(),
             live: AtomicU32::new(0),
             hand: AtomicU32::new(0),
             actions: Interner::new((capacity / ENTRIES_PER_ACTION).max(MIN_ACTIONS)),
@@ -89,7 +96,9 @@ impl<A: Hash + Eq> ConnectionTable<A> {
 
     /// Bytes that the table occupies whatever it holds; actions are not among them.
     pub fn size_bytes(&self) -> usize {
-        self.buckets.size_bytes() + self.entries.size_bytes()
+        self.buckets.size_bytes()
+            + self.entries.size_bytes()
+            + size_of_val::<[[AtomicU64; 6]]>(&self.references)
     }
 
     pub(super) fn place(&self, key: &Key) -> Place {

@@ -3,10 +3,10 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::table::{ConnectionTable, Entry, Key};
+use super::table::{ConnectionTable, Entry, Key, References};
 use crate::table::buckets::Place;
 use crate::table::interner::Id;
-use crate::table::sync::{Ordering, fence};
+use crate::table::sync::{AtomicU64, Ordering, fence};
 use crate::table::waiting::Waiting;
 
 /// Entries looked at to make room for a new flow.
@@ -25,6 +25,8 @@ pub struct Fresh<A> {
     pub ttl_min: u8,
     /// The greatest length that it holds for.
     pub length_max: u32,
+    /// What it refers to in another table.
+    pub references: References,
 }
 
 /// Why a flow is not remembered.
@@ -55,6 +57,7 @@ pub struct Turn<'m, A> {
 /// A remembered flow, found within a turn.
 pub struct Connection<'t, A> {
     entry: &'t Entry,
+    references: &'t [AtomicU64; 6],
     index: u32,
     action: &'t A,
 }
@@ -122,6 +125,7 @@ impl<A: Hash + Eq> Turn<'_, A> {
                     let action = unsafe { table.actions.get(id) }?;
                     return Some(Connection {
                         entry,
+                        references: &table.references[index as usize],
                         index,
                         action,
                     });
@@ -203,6 +207,10 @@ impl<A: Hash + Eq> Turn<'_, A> {
         for (word, value) in entry.key.iter().zip(key) {
             word.store(*value, Ordering::Relaxed);
         }
+        let references = &table.references[index as usize];
+        for (word, value) in references.iter().zip(fresh.references) {
+            word.store(value, Ordering::Relaxed);
+        }
         entry.generation.store(fresh.generation, Ordering::Relaxed);
         entry.snapshot.store(fresh.snapshot, Ordering::Relaxed);
         entry.packets.store(0, Ordering::Relaxed);
@@ -263,6 +271,11 @@ impl<'t, A> Connection<'t, A> {
     /// What to do with the flow's packets.
     pub fn action(&self) -> &'t A {
         self.action
+    }
+
+    /// What the verdict refers to in another table.
+    pub fn references(&self) -> References {
+        std::array::from_fn(|at| self.references[at].load(Ordering::Relaxed))
     }
 
     /// True if the verdict was last found valid for this snapshot.

@@ -77,6 +77,19 @@ pub struct Looked {
     pub references: Option<ArrayVec<Reference, { Reference::MOST }>>,
 }
 
+impl Looked {
+    /// The references as words, [`Reference::NONE`] where there are fewer.
+    pub fn words(&self) -> Option<[u64; Reference::MOST]> {
+        let references = self.references.as_ref()?;
+        let word = |at| {
+            references
+                .get(at)
+                .map_or(Reference::NONE, |known: &Reference| known.word())
+        };
+        Some(std::array::from_fn(word))
+    }
+}
+
 impl Turn<'_> {
     /// An entry as it is now.
     pub(super) fn refer(&self, index: u32, direction: Direction, is_answered: bool) -> Reference {

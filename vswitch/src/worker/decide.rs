@@ -2,40 +2,44 @@
 
 use std::sync::Arc;
 
-use packet::Segment;
-use pipeline::conntrack::Untracked;
 use pipeline::{Ingress, Silent, Verdict, process};
 
-use super::parse::About;
-use super::{Action, Forwarder, Moment};
-use crate::connection::{Fresh, Key, Turn};
+use super::parse::Subject;
+use super::{Action, Forwarder, Moment, Turns};
+use crate::connection::{Fresh, Key};
+use crate::conntrack::{Looked, Tracker};
 use crate::credit::Account;
 
 impl Forwarder {
-    /// Runs the packet through the logical pipeline, and tells what it taught.
+    /// Runs the packet through the logical pipeline, and tells what it taught. Says which connections it met.
     pub(super) fn decide(
         &mut self,
-        about: &About,
+        subject: &Subject,
         ingress: Ingress,
+        turns: &mut Turns<'_>,
         moment: Moment<'_>,
-    ) -> Verdict {
-        let packet = (&about.flow, &Segment::Unknown);
+    ) -> (Verdict, Looked) {
         let tables = &moment.snapshot.tables;
-        let verdict = process(tables, &mut Untracked, ingress, packet, &mut Silent);
+        let packet = (&subject.about.flow, &subject.segment());
+        let mut tracker = Tracker::new(&mut turns.tracked, moment.now_ms);
+        let verdict = process(tables, &mut tracker, ingress, packet, &mut Silent);
+        let looked = tracker.looked();
         self.events.learned(&verdict.learned, moment.now_ms);
         self.events.used(&verdict.used, moment.now_ms);
-        verdict
+        (verdict, looked)
     }
 
-    /// Remembers a verdict, if it holds for other packets of the flow.
+    /// Remembers a verdict, if it holds for other packets of the flow: not one that was made of the want of a
+    /// connection, or that began one.
     pub(super) fn remember(
         &mut self,
-        turn: &mut Turn<'_, Action>,
+        turns: &mut Turns<'_>,
         key: &Key,
         (verdict, account): (Verdict, Option<Arc<Account>>),
+        looked: &Looked,
         moment: Moment<'_>,
     ) {
-        let Some(limits) = verdict.reusable else {
+        let (Some(limits), Some(references)) = (verdict.reusable, looked.words()) else {
             return;
         };
         if !verdict.learned.is_empty() {
@@ -46,9 +50,10 @@ impl Forwarder {
             snapshot: moment.snapshot.tables_number,
             ttl_min: limits.ttl_min,
             length_max: limits.length_max,
+            references,
             action: Action::new(verdict, account),
         };
-        if turn.insert(key, fresh, moment.now_ms).is_err() {
+        if turns.flows.insert(key, fresh, moment.now_ms).is_err() {
             self.counters.totals.not_remembered.add(1);
         }
     }

@@ -11,7 +11,7 @@ use pipeline::{Branch, DropReason, Hold, Ingress, Resume};
 
 use super::parse::{About, Link};
 use super::ports::Door;
-use super::{Forwarder, Moment, Place};
+use super::{Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
 use crate::snapshot::Revision;
 
@@ -96,7 +96,7 @@ impl Forwarder {
     }
 
     /// Lets packets go on whose neighbour is known now, asks again for the others, and gives up on some.
-    pub(super) fn release_held(&mut self, moment: Moment<'_>) {
+    pub(super) fn release_held(&mut self, turns: &mut Turns<'_>, moment: Moment<'_>) {
         if self.holds.waits.is_empty() {
             return;
         }
@@ -110,7 +110,7 @@ impl Forwarder {
             };
             let known: Vec<_> = self.holds.waits.keys().copied().filter(is_known).collect();
             for key in known {
-                self.resume(key, moment);
+                self.resume(key, turns, moment);
             }
         }
         let is_due = |wait: &Wait| wait.next_ms <= moment.now_ms;
@@ -126,13 +126,13 @@ impl Forwarder {
 
     /// The packets go on where they stood. The verdict on the rest of their way is not that of their
     /// flow, so it is not remembered.
-    fn resume(&mut self, key: (PortRef, IpAddr), moment: Moment<'_>) {
+    fn resume(&mut self, key: (PortRef, IpAddr), turns: &mut Turns<'_>, moment: Moment<'_>) {
         for held in self.take_wait(key) {
             let subject = self.parse(held.packet, held.door, held.place, moment);
             if let Some(mut subject) = subject {
                 subject.about.link = held.link;
                 let ingress = Ingress::Resume(held.resume);
-                let verdict = self.decide(&subject.about, ingress, moment);
+                let (verdict, _) = self.decide(&subject, ingress, turns, moment);
                 self.credit_fresh(&verdict, &subject, moment);
                 self.execute(subject, &verdict.branches, moment);
             }

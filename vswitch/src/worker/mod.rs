@@ -46,7 +46,8 @@ use pipeline::Ingress;
 
 use crate::acl_log::{Logger, Record};
 use crate::buffer::{Packet, Pool};
-use crate::connection::{Member, Turn};
+use crate::connection;
+use crate::conntrack;
 use crate::counter::WorkerCounters;
 use crate::credit::Ledger;
 use crate::port::{Batch, Port};
@@ -72,7 +73,9 @@ pub struct Parts {
     /// Which worker it is.
     pub number: usize,
     /// Its access to the connection table.
-    pub memory: Member<Action>,
+    pub memory: connection::Member<Action>,
+    /// Its access to the tracked connections.
+    pub tracked: conntrack::Member,
     /// Its end of the tunnel.
     pub tunnel: Box<dyn Port>,
     /// The greatest L3 length of an untagged packet that fits the tunnel.
@@ -102,7 +105,8 @@ pub struct Parts {
 /// A worker, without its thread: [`Worker::step`] is one round of its loop.
 pub struct Worker {
     number: usize,
-    memory: Member<Action>,
+    memory: connection::Member<Action>,
+    tracked: conntrack::Member,
     forwarder: Forwarder,
     upkeep: Upkeep,
     poll: Poll,
@@ -127,6 +131,12 @@ struct Forwarder {
     tunnel_mtu: u16,
     /// Scratch: the tunnel packets that the device took, by node, with their bytes.
     sent: Vec<(IpAddr, u64)>,
+}
+
+/// The two memories during a turn.
+struct Turns<'m> {
+    flows: connection::Turn<'m, Action>,
+    tracked: conntrack::Turn<'m>,
 }
 
 /// What does not change during a turn.
@@ -156,6 +166,7 @@ impl Worker {
         Ok(Worker {
             number: parts.number,
             memory: parts.memory,
+            tracked: parts.tracked,
             forwarder: Forwarder {
                 ports: Ports::new(parts.tunnel, parts.tunnels),
                 pool: parts.pool,
@@ -211,13 +222,16 @@ impl Worker {
 
     /// The packets that are there, from their doors to the devices.
     fn turn(&mut self, moment: Moment<'_>) {
-        let mut turn = self.memory.begin();
+        let mut turns = Turns {
+            flows: self.memory.begin(),
+            tracked: self.tracked.begin(),
+        };
         for token in self.ready.drain(..) {
             let Some(door) = Door::of_token(token) else {
                 continue;
             };
             let is_there = self.forwarder.receive(door, moment);
-            self.forwarder.forward_batch(door, &mut turn, moment);
+            self.forwarder.forward_batch(door, &mut turns, moment);
             self.forwarder.transmit(moment);
             if !is_there && let Some((at, plug)) = self.forwarder.ports.lose(door, &self.poll) {
                 self.forwarder.events.lost(at, plug);
@@ -225,15 +239,15 @@ impl Worker {
             }
         }
         self.upkeep.has_untold = !self.forwarder.events.tell_lost();
-        self.forwarder.release_held(moment);
+        self.forwarder.release_held(&mut turns, moment);
         self.forwarder.transmit(moment);
-        self.upkeep.work(&mut turn, moment);
+        self.upkeep.work(&mut turns, moment);
     }
 }
 
 impl Forwarder {
     /// Takes each packet of the batch through all steps.
-    fn forward_batch(&mut self, door: Door, turn: &mut Turn<'_, Action>, moment: Moment<'_>) {
+    fn forward_batch(&mut self, door: Door, turns: &mut Turns<'_>, moment: Moment<'_>) {
         let mut frames = std::mem::take(&mut self.batch.frames);
         for frame in frames.drain(..) {
             let entered = match door {
@@ -243,7 +257,7 @@ impl Forwarder {
             if let Some((packet, place, ingress)) = entered
                 && let Some(subject) = self.parse(packet, door, place, moment)
             {
-                self.forward(subject, ingress, turn, moment);
+                self.forward(subject, ingress, turns, moment);
             }
         }
         self.batch.frames = frames;
@@ -254,10 +268,10 @@ impl Forwarder {
         &mut self,
         subject: Subject,
         ingress: Ingress,
-        turn: &mut Turn<'_, Action>,
+        turns: &mut Turns<'_>,
         moment: Moment<'_>,
     ) {
-        let memory = recall::recall(turn, &subject, moment);
+        let memory = recall::recall(turns, &subject, moment);
         self.count_recall(&memory);
         if let recall::Memory::Valid(connection) = memory {
             connection.touch(moment.now_ms, subject.packet.len());
@@ -268,11 +282,11 @@ impl Forwarder {
             return;
         }
         let to_remember = memory.key_to_remember();
-        let verdict = self.decide(&subject.about, ingress, moment);
+        let (verdict, looked) = self.decide(&subject, ingress, turns, moment);
         let account = self.credit_fresh(&verdict, &subject, moment);
         self.execute(subject, &verdict.branches, moment);
         if let Some(key) = to_remember {
-            self.remember(turn, &key, (verdict, account), moment);
+            self.remember(turns, &key, (verdict, account), &looked, moment);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Step 3: the packet's headers, as a flow.
 
 use packet::flow::VlanTag;
-use packet::{Flow, Layout, Mac};
+use packet::{Flow, Layout, Mac, Segment};
 
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
@@ -33,6 +33,13 @@ pub(super) struct About {
     pub(super) place: Place,
     /// Between whom it came in: other than the flow says if it was held for a neighbour on its way.
     pub(super) link: Link,
+}
+
+impl Subject {
+    /// What the packet says of its connection's progress.
+    pub(super) fn segment(&self) -> Segment {
+        Segment::of(self.packet.bytes(), &self.about.flow, &self.about.layout)
+    }
 }
 
 impl Link {

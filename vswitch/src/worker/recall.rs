@@ -4,8 +4,9 @@ use packet::FlowKey;
 use packet::flow::Network;
 
 use super::parse::Subject;
-use super::{Action, Forwarder, Moment};
-use crate::connection::{Connection, Key, Turn};
+use super::{Action, Forwarder, Moment, Turns};
+use crate::connection::{Connection, Key};
+use crate::conntrack::Reference;
 
 /// What is remembered of a packet's flow.
 pub(super) enum Memory<'t> {
@@ -13,6 +14,8 @@ pub(super) enum Memory<'t> {
     Valid(Connection<'t, Action>),
     /// A verdict on which something has changed since.
     Void(Key),
+    /// A verdict on connections that are not what they were, or that the packet takes further.
+    Moved(Key),
     /// A verdict for packets with a greater TTL or a smaller length.
     Unfit,
     /// Nothing.
@@ -25,15 +28,16 @@ impl Memory<'_> {
     /// Under which key a fresh verdict is to be remembered.
     pub(super) fn key_to_remember(&self) -> Option<Key> {
         match self {
-            Self::Void(key) | Self::Unknown(key) => Some(*key),
+            Self::Void(key) | Self::Moved(key) | Self::Unknown(key) => Some(*key),
             Self::Valid(_) | Self::Unfit | Self::Never => None,
         }
     }
 }
 
-/// Looks the packet's flow up. A verdict holds if nothing that it was made of has changed.
+/// Looks the packet's flow up. A verdict holds if nothing that it was made of has changed; the connections then take
+/// note of the packet.
 pub(super) fn recall<'t>(
-    turn: &'t Turn<'_, Action>,
+    turns: &'t Turns<'_>,
     subject: &Subject,
     moment: Moment<'_>,
 ) -> Memory<'t> {
@@ -42,7 +46,7 @@ pub(super) fn recall<'t>(
         return Memory::Never;
     };
     let key = key.words();
-    let Some(connection) = turn.find(&key) else {
+    let Some(connection) = turns.flows.find(&key) else {
         return Memory::Unknown(key);
     };
     let snapshot = moment.snapshot;
@@ -57,11 +61,18 @@ pub(super) fn recall<'t>(
         Network::Ip(ip) => ip.ttl,
         _ => 0,
     };
-    if connection.admits(ttl, about.flow.length) {
-        Memory::Valid(connection)
-    } else {
-        Memory::Unfit
+    if !connection.admits(ttl, about.flow.length) {
+        return Memory::Unfit;
     }
+    let words = connection.references();
+    let references = words.iter().copied().map_while(Reference::of_word);
+    if references.clone().next().is_some() {
+        let segment = subject.segment();
+        if !turns.tracked.follow(references, &segment, moment.now_ms) {
+            return Memory::Moved(key);
+        }
+    }
+    Memory::Valid(connection)
 }
 
 impl Forwarder {
@@ -69,7 +80,7 @@ impl Forwarder {
         let totals = &self.counters.totals;
         match memory {
             Memory::Valid(_) => totals.hits.add(1),
-            Memory::Void(_) => {
+            Memory::Void(_) | Memory::Moved(_) => {
                 totals.stale.add(1);
                 totals.misses.add(1);
             }

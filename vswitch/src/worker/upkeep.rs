@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use packet::FlowKey;
 
-use super::{Action, Moment, Place, Worker};
+use super::{Action, Moment, Place, Turns, Worker};
 use crate::connection::{IDLE_EXPIRY_MS, Key, Turn};
 
 /// Time between two portions, in milliseconds.
@@ -13,6 +13,10 @@ const PORTION_INTERVAL_MS: u64 = 1_000;
 const IDLE_PORTION: u32 = 4_096;
 /// Entries of the connection table in a portion that looks for the flows of a port that is gone.
 const PURGE_PORTION: u32 = 4_096;
+/// Time between two portions that look for tracked connections that have expired, in milliseconds.
+const EXPIRY_INTERVAL_MS: u64 = 100;
+/// Entries in such a portion.
+const EXPIRY_PORTION: u32 = 8_192;
 /// Time until the control side is told again what it had no room for, in milliseconds.
 const UNTOLD_PAUSE_MS: u64 = 10;
 /// Ports whose flows are looked for at once; those of further ones expire by idleness.
@@ -21,6 +25,7 @@ const PURGES: usize = 64;
 /// Where the work stands.
 pub(super) struct Upkeep {
     next_ms: u64,
+    next_expiry_ms: u64,
     cursor: u32,
     purges: Vec<Purge>,
     /// The control side has not heard everything that it must.
@@ -38,6 +43,7 @@ impl Upkeep {
     pub(super) fn new() -> Upkeep {
         Upkeep {
             next_ms: 0,
+            next_expiry_ms: 0,
             cursor: 0,
             purges: Vec::new(),
             has_untold: false,
@@ -54,8 +60,13 @@ impl Upkeep {
     }
 
     /// Does the portions that are due.
-    pub(super) fn work(&mut self, turn: &mut Turn<'_, Action>, moment: Moment<'_>) {
+    pub(super) fn work(&mut self, turns: &mut Turns<'_>, moment: Moment<'_>) {
+        let turn = &mut turns.flows;
         self.purge(turn, moment);
+        if moment.now_ms >= self.next_expiry_ms {
+            self.next_expiry_ms = moment.now_ms + EXPIRY_INTERVAL_MS;
+            turns.tracked.sweep(EXPIRY_PORTION, moment.now_ms);
+        }
         if moment.now_ms < self.next_ms {
             return;
         }
@@ -94,7 +105,9 @@ impl Worker {
         let is_needed = self.memory.has_waiting() || self.memory.has_connections();
         let untold_ms = self.upkeep.has_untold.then_some(now_ms + UNTOLD_PAUSE_MS);
         let upkeep_ms = is_needed.then_some(self.upkeep.next_ms);
-        let next_ms = [held_ms, purge_ms, untold_ms, upkeep_ms]
+        let is_tracking = self.tracked.has_connections();
+        let expiry_ms = is_tracking.then_some(self.upkeep.next_expiry_ms);
+        let next_ms = [held_ms, purge_ms, untold_ms, upkeep_ms, expiry_ms]
             .into_iter()
             .flatten()
             .min();

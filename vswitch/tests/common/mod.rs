@@ -26,11 +26,13 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use etherparse::{IpHeaders, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder};
 use packet::Mac;
 use pipeline::Tables;
+use pipeline::conntrack::Settings;
 use pipeline::object::*;
 use uuid::Uuid;
 use vswitch::acl_log::Record;
 use vswitch::buffer::Pool;
 use vswitch::connection::{ConnectionTable, TableCounts};
+use vswitch::conntrack::{self, ConntrackTable};
 use vswitch::counter::{Totals, WorkerCounters};
 use vswitch::credit::Ledger;
 use vswitch::port::{MemoryPort, Outer, Wire};
@@ -261,6 +263,9 @@ pub struct Node {
     pub events: Receiver<Event>,
     pub logs: Receiver<Record>,
     pub ledger: Arc<Ledger>,
+    pub tracking: Arc<ConntrackTable>,
+    /// The control side's access to the tracked connections.
+    pub tracked: conntrack::Member,
     pub counters: Arc<WorkerCounters>,
     worker: Worker,
     ports: BTreeMap<PortRef, Wire>,
@@ -285,6 +290,7 @@ impl Node {
     pub fn with_tables(name: &'static str, tables: Tables) -> Node {
         let (tunnel, underlay) = MemoryPort::new(WIRE).expect("a wire");
         let (connections, members) = ConnectionTable::new(1024, 1);
+        let (tracking, mut tracked) = ConntrackTable::new(1024, 2, Settings::default());
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::first()));
         let (commands, command_receiver) = unbounded();
         let (events, event_receiver) = bounded(64);
@@ -295,6 +301,7 @@ impl Node {
         let worker = Worker::new(Parts {
             number: 0,
             memory: members.into_iter().next().expect("one member"),
+            tracked: tracked.remove(0),
             tunnel: Box::new(tunnel),
             tunnel_mtu: TUNNEL_MTU,
             pool: Pool::new(512, 8),
@@ -315,6 +322,8 @@ impl Node {
             events: event_receiver,
             logs: log_receiver,
             ledger,
+            tracking,
+            tracked: tracked.remove(0),
             counters,
             worker: worker.expect("a worker"),
             ports: BTreeMap::new(),
