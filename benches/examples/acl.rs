@@ -18,6 +18,9 @@ use uuid::Uuid;
 const PORTS: u32 = 100;
 const SETS: u32 = 100;
 const MEMBERS: u32 = 1_000;
+/// Ranges of ports that rules for one set tell apart, and how far each goes beyond its first.
+const RANGES: u32 = 50_000;
+const WIDTH: u16 = 9;
 /// First packets that are timed.
 const PACKETS: u32 = 2_000;
 
@@ -28,7 +31,7 @@ enum Shape {
     Groups,
     /// All on one switch, for every port: `ip4.src == $s && tcp.dst == p`.
     Sets,
-    /// All on one switch, for one set: what only ranges of ports tell apart can only be scanned.
+    /// All on one switch, for two sets: ranges of ports tell them apart.
     Ranges,
 }
 
@@ -85,11 +88,7 @@ fn first_packet(tables: &Tables, shape: Shape, rules: u32) -> Duration {
         "{:?}",
         verdict.made_by
     );
-    let packets = match shape {
-        Shape::Ranges => PACKETS / 20,
-        _ => PACKETS,
-    };
-    each(packets, |_| {
+    each(PACKETS, |_| {
         let verdict = process(
             tables,
             &mut Untracked,
@@ -191,14 +190,14 @@ fn part(set: u32, bucket: u8, variant: u32) -> AddressSet {
 /// The set of a rule.
 fn set(shape: Shape, rule: u32) -> u32 {
     match shape {
-        Shape::Ranges => 0,
+        Shape::Ranges => rule / RANGES,
         _ => rule % SETS,
     }
 }
 
 fn service(shape: Shape, rule: u32) -> u16 {
     match shape {
-        Shape::Ranges => (rule % 60_000) as u16 + 1,
+        Shape::Ranges => (rule % RANGES) as u16 + 1,
         _ => (rule / SETS) as u16 + 1,
     }
 }
@@ -217,7 +216,10 @@ fn acl(shape: Shape, rule: u32, priority: u16) -> Object {
         ),
         Shape::Ranges => (
             PolicyOwner::Switch(switch()),
-            format!("ip4.src == $s{set} && tcp.dst >= {service} && tcp.dst <= {service}"),
+            format!(
+                "ip4.src == $s{set} && tcp.dst >= {service} && tcp.dst <= {}",
+                service + 9
+            ),
         ),
     };
     Object::Acl(Acl {
@@ -235,7 +237,10 @@ fn acl(shape: Shape, rule: u32, priority: u16) -> Object {
 }
 
 fn packet(shape: Shape, rule: u32) -> Flow {
-    let service = service(shape, rule);
+    let service = match shape {
+        Shape::Ranges => service(shape, rule) + WIDTH,
+        _ => service(shape, rule),
+    };
     let set = set(shape, rule);
     Flow {
         eth_src: mac(1),

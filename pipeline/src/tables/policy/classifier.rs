@@ -35,6 +35,8 @@ pub(super) struct Classifier {
     /// In their order.
     rules: Vec<Arc<Acl>>,
     services: Exact<Service, Addressed>,
+    /// The lengths of the prefixes of ports among `services`: bit 1 for 1 and so on.
+    port_lengths: u32,
 }
 
 /// Rules that have something in common, in their order: mostly few.
@@ -73,9 +75,13 @@ impl Classifier {
                 beside.add(index as u32, chosen.map_or(&[][..], Vec::as_slice), number);
             }
         }
-        let acls = rules.iter().map(|rule| rule.acl.clone());
+        let length = |service: &Service| match service {
+            Service::Ports(_, _, length) => 1 << length,
+            Service::Protocol(_) | Service::Any => 0,
+        };
         Self {
-            rules: acls.collect(),
+            rules: rules.iter().map(|rule| rule.acl.clone()).collect(),
+            port_lengths: services.keys().map(length).fold(0, |all, one| all | one),
             services,
         }
     }
@@ -86,7 +92,7 @@ impl Classifier {
 
     /// Collects the lists of rules that may match.
     pub(super) fn candidates<'a>(&'a self, subject: &Subject<'_>, found: &mut Candidates<'a>) {
-        for service in subject.services() {
+        for service in subject.services(self.port_lengths) {
             if let Some(addressed) = self.services.get(&service) {
                 addressed.candidates(subject, &mut |list| found.push(&self.rules, list));
             }

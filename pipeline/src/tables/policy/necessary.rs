@@ -38,9 +38,20 @@ pub(super) enum Service {
     Any,
     /// An IP protocol.
     Protocol(u8),
-    /// A destination port of an IP protocol.
-    Port(u8, u16),
+    /// Destination ports of an IP protocol: those that have the first bits in common, so many of them.
+    Ports(u8, u16, u8),
 }
+
+impl Service {
+    /// The ports that have the first `length` bits in common with `port`; `1..=16`.
+    pub(super) fn ports(protocol: u8, port: u16, length: u8) -> Service {
+        let mask = u16::MAX << (PORT_BITS - u32::from(length));
+        Service::Ports(protocol, port & mask, length)
+    }
+}
+
+/// Bits of a port.
+const PORT_BITS: u32 = 16;
 
 /// The addresses that are looked up.
 pub(super) const ADDRESS_FIELDS: [Field; 4] =
@@ -77,31 +88,99 @@ pub(super) fn addresses(predicate: &Predicate) -> Vec<Vec<AddressCondition>> {
 
 /// The services of which every packet that matches must be for one.
 pub(super) fn services(predicate: &Predicate) -> Vec<Service> {
-    let found = alternatives(predicate, &|condition| {
-        let Condition::Masked { field, value, mask } = condition else {
-            return None;
-        };
-        let (protocol, is_whole) = match field {
-            Field::TcpDst => (ip_protocol::TCP, *mask == 0xffff),
-            Field::UdpDst => (ip_protocol::UDP, *mask == 0xffff),
-            Field::SctpDst => (ip_protocol::SCTP, *mask == 0xffff),
-            Field::IpProto if *mask == 0xff && *value != 0 => {
-                return Some(Service::Protocol(*value as u8));
-            }
-            _ => return None,
-        };
-        (is_whole && *value != 0).then_some(Service::Port(protocol, *value as u16))
+    if let Some(ranges) = port_ranges(predicate) {
+        let services: Vec<_> = ranges.into_iter().flat_map(as_prefixes).collect();
+        if services.len() <= MAX_ALTERNATIVES {
+            return services;
+        }
+    }
+    let protocols = alternatives(predicate, &|condition| match condition {
+        Condition::Masked { field, value, mask } if *field == Field::IpProto => {
+            (*mask == 0xff && *value != 0).then_some(Service::Protocol(*value as u8))
+        }
+        _ => None,
     });
-    // Ports say more than protocols.
-    let is_of_ports = |services: &Vec<Service>| {
-        services
+    let fewest = protocols.into_iter().min_by_key(Vec::len);
+    fewest.unwrap_or_else(|| vec![Service::Any])
+}
+
+/// Destination ports of a protocol, the first and the last.
+type PortRange = (u8, u16, u16);
+
+/// The ranges of destination ports for one of which every packet that matches must be.
+fn port_ranges(predicate: &Predicate) -> Option<Vec<PortRange>> {
+    let ranges = unchecked_port_ranges(predicate)?;
+    // Port 0 is read where there is no such header.
+    ranges.iter().all(|(_, low, _)| *low > 0).then_some(ranges)
+}
+
+fn unchecked_port_ranges(predicate: &Predicate) -> Option<Vec<PortRange>> {
+    match predicate {
+        Predicate::Constant(_) | Predicate::Test(_, Polarity::Fails) => None,
+        Predicate::Test(condition, Polarity::Holds) => port_range(condition).map(|one| vec![one]),
+        Predicate::All(operands) => operands
             .iter()
-            .all(|service| matches!(service, Service::Port(..)))
+            .filter_map(unchecked_port_ranges)
+            .reduce(in_both),
+        Predicate::Any(operands) => {
+            let each: Option<Vec<_>> = operands.iter().map(port_ranges).collect();
+            Some(each?.concat())
+        }
+    }
+}
+
+fn port_range(condition: &Condition) -> Option<PortRange> {
+    let (field, low, high) = match condition {
+        Condition::Masked { field, value, mask } if *mask == u128::from(u16::MAX) => {
+            (field, *value, *value)
+        }
+        Condition::Range {
+            field,
+            bits,
+            low,
+            high,
+        } if bits.width() == PORT_BITS => (field, *low, *high),
+        _ => return None,
     };
-    let best = found
-        .into_iter()
-        .min_by_key(|one| (!is_of_ports(one), one.len()));
-    best.unwrap_or_else(|| vec![Service::Any])
+    let protocol = match field {
+        Field::TcpDst => ip_protocol::TCP,
+        Field::UdpDst => ip_protocol::UDP,
+        Field::SctpDst => ip_protocol::SCTP,
+        _ => return None,
+    };
+    let high = u16::try_from(high).unwrap_or(u16::MAX);
+    Some((protocol, u16::try_from(low).ok()?, high))
+}
+
+/// What is in a range of each, or as good: both hold, so that either will do.
+fn in_both(a: Vec<PortRange>, b: Vec<PortRange>) -> Vec<PortRange> {
+    match (&a[..], &b[..]) {
+        ([(first, low, high)], [(second, from, to)]) if first == second => {
+            let (low, high) = (*low.max(from), *high.min(to));
+            if low > high {
+                return Vec::new();
+            }
+            vec![(*first, low, high)]
+        }
+        _ if a.len() <= b.len() => a,
+        _ => b,
+    }
+}
+
+/// The fewest prefixes that have the ports of a range and no others.
+fn as_prefixes((protocol, low, high): PortRange) -> impl Iterator<Item = Service> {
+    let mut next = Some(low).filter(|low| *low <= high);
+    std::iter::from_fn(move || {
+        let low = next?;
+        let fits = |host: &u32| {
+            let last = u32::from(low) + (1 << host) - 1;
+            low.trailing_zeros() >= *host && last <= high.into()
+        };
+        let host = (0..PORT_BITS).rev().find(fits).unwrap_or(0);
+        next = u16::try_from(u32::from(low) + (1 << host)).ok();
+        next = next.filter(|next| *next <= high);
+        Some(Service::ports(protocol, low, (PORT_BITS - host) as u8))
+    })
 }
 
 /// The bits of an address.

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use expr::{Bits, Field, Members};
 use packet::flow::{Network, Transport, ip_protocol};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::addresses::{SetId, SetIds};
 use super::necessary::{ADDRESS_FIELDS, PortCondition, Service, whole};
@@ -65,19 +65,22 @@ impl<'a> Subject<'a> {
             .get_or_init(|| self.sets.sets_of(self.packet.read(field), whole(field)))
     }
 
-    /// What the packet is for, from the most particular on.
-    pub(super) fn services(&self) -> impl Iterator<Item = Service> + use<> {
-        let (mut protocol, mut port) = (None, None);
-        if let Network::Ip(ip) = &self.packet.flow.network {
-            protocol = Some(Service::Protocol(ip.protocol));
-            port = match ip.transport {
-                Transport::Tcp { dst, .. } => Some(Service::Port(ip_protocol::TCP, dst)),
-                Transport::Udp { dst, .. } => Some(Service::Port(ip_protocol::UDP, dst)),
-                Transport::Sctp { dst, .. } => Some(Service::Port(ip_protocol::SCTP, dst)),
-                Transport::Icmp { .. } | Transport::Other => None,
-            };
-        }
-        port.into_iter().chain(protocol).chain([Service::Any])
+    /// What the packet is for. Of ports, prefixes of each length in `lengths` (bit 1 for 1 and so on).
+    pub(super) fn services(&self, lengths: u32) -> SmallVec<[Service; 4]> {
+        let mut services = smallvec![Service::Any];
+        let Network::Ip(ip) = &self.packet.flow.network else {
+            return services;
+        };
+        services.push(Service::Protocol(ip.protocol));
+        let (protocol, port) = match ip.transport {
+            Transport::Tcp { dst, .. } => (ip_protocol::TCP, dst),
+            Transport::Udp { dst, .. } => (ip_protocol::UDP, dst),
+            Transport::Sctp { dst, .. } => (ip_protocol::SCTP, dst),
+            Transport::Icmp { .. } | Transport::Other => return services,
+        };
+        let used = (1..=16).filter(|length| lengths >> length & 1 == 1);
+        services.extend(used.map(|length| Service::ports(protocol, port, length)));
+        services
     }
 
     /// What can be asked of the port that the packet leaves by or, while it has none, of the one that it came by.
