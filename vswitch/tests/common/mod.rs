@@ -31,7 +31,7 @@ use pipeline::object::*;
 use uuid::Uuid;
 use vswitch::acl_log::Record;
 use vswitch::buffer::Pool;
-use vswitch::connection::{ConnectionTable, TableCounts};
+use vswitch::connection::{ConnectionTable, Member, TableCounts};
 use vswitch::conntrack::{self, ConntrackTable};
 use vswitch::counter::{Totals, WorkerCounters};
 use vswitch::credit::Ledger;
@@ -274,6 +274,8 @@ pub struct Node {
     commands: Sender<Command>,
     waker: Waker,
     connections: Arc<ConnectionTable<Action>>,
+    /// The test's own access to the verdicts.
+    flows: Member<Action>,
 }
 
 /// Frames that a wire holds.
@@ -289,7 +291,8 @@ impl Node {
 
     pub fn with_tables(name: &'static str, tables: Tables) -> Node {
         let (tunnel, underlay) = MemoryPort::new(WIRE).expect("a wire");
-        let (connections, members) = ConnectionTable::new(1024, 1);
+        let (connections, mut members) = ConnectionTable::new(1024, 2);
+        let flows = members.pop().expect("two members");
         let (tracking, mut tracked) = ConntrackTable::new(1024, 2, Settings::default());
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::first()));
         let (commands, command_receiver) = unbounded();
@@ -332,6 +335,7 @@ impl Node {
             commands,
             waker,
             connections,
+            flows,
         };
         node.publish(tables);
         let here = [
@@ -481,6 +485,14 @@ impl Node {
         let mut totals = Totals::default();
         self.counters.totals.add_to(&mut totals);
         totals
+    }
+
+    /// Forgets all verdicts.
+    pub fn forget_flows(&mut self) {
+        let mut turn = self.flows.begin();
+        let capacity = turn.capacity();
+        turn.sweep(0, capacity, (0, u64::MAX), |_| true)
+            .expect("room to wait");
     }
 
     pub fn connections(&self) -> TableCounts {
