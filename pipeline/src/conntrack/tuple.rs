@@ -173,11 +173,12 @@ pub fn translate(flow: &Flow, from: &Tuple, to: &Tuple) -> Option<Box<Flow>> {
     } = &mut ip.transport
     {
         **quoted = to.reversed().quoted();
-        // The error may come from a router on the way, whose own address stays.
-        if ip.src == from.src {
+        // A router on the way speaks in the name of an end that is translated, so as not to tell of what is behind
+        // it; of one that is not, in its own.
+        if from.src != to.src {
             ip.src = to.src;
         }
-        if ip.dst == from.dst {
+        if from.dst != to.dst {
             ip.dst = to.dst;
         }
         return Some(Box::new(flow));

@@ -59,8 +59,9 @@ pub(super) fn decide<'t, R: Recorder>(
             DropReason::MulticastNotRouted,
         ));
     }
-    if is_to_router(&packet, visit.router) {
-        return answer_own(walk, packet, &ip, visit);
+    let is_own = is_to_router(&packet, visit.router);
+    if is_own && let Some(answered) = answer_own(walk, &packet, &ip, visit) {
+        return answered;
     }
     if packet.flow.eth_dst.is_broadcast() {
         return Err(drop(walk, 50, "eth.bcast", DropReason::BroadcastNotRouted));
@@ -232,28 +233,36 @@ fn is_router_discovery(ip: &Ip) -> bool {
         && matches!(ip.transport, Transport::Icmp { kind, code: 0, .. } if kinds.contains(&kind))
 }
 
-/// A packet for one of the router's own addresses.
+/// A packet for one of the router's own addresses; `None` if it may be for somebody else.
 fn answer_own<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
-    packet: Packet,
+    packet: &Packet,
     ip: &Ip,
     visit: Visit<'t>,
-) -> Result<Input, DropReason> {
+) -> Option<Result<Input, DropReason>> {
     if is_echo_request(ip) && ip.fragment != Fragment::Later {
         walk.hit(Stage::InIpInput, || echo_entry(ip.dst));
-        return answer(walk, &packet, AnswerKind::EchoReply).map(Input::Route);
+        return Some(answer(walk, packet, AnswerKind::EchoReply).map(Input::Route));
     }
     let is_silent = translation::role(visit.router) != Role::Plain;
-    if ip.fragment == Fragment::Later || is_dhcpv6_reply(ip) || is_silent {
-        if is_translated(walk, &packet, visit, ip.dst) {
-            return Ok(Input::Route(packet));
-        }
-        walk.hit(Stage::InIpInput, || {
-            Entry::new(60, own_match(ip.dst), ["drop;"])
-        });
-        return Err(DropReason::ToRouter);
+    if ip.fragment != Fragment::Later && !is_dhcpv6_reply(ip) && !is_silent {
+        return Some(refuse(walk, packet, ip));
     }
-    let packet = &packet;
+    if is_translated(walk, packet, visit, ip.dst) {
+        return None;
+    }
+    walk.hit(Stage::InIpInput, || {
+        Entry::new(60, own_match(ip.dst), ["drop;"])
+    });
+    Some(Err(DropReason::ToRouter))
+}
+
+/// The router has no use for what is not an echo request.
+fn refuse<R: Recorder>(
+    walk: &mut Walk<'_, R>,
+    packet: &Packet,
+    ip: &Ip,
+) -> Result<Input, DropReason> {
     let source = packet::answer::ErrorSource {
         mac: packet.flow.eth_dst,
         ip: ip.dst,

@@ -158,6 +158,10 @@ fn what_nobody_asked_for_does_not_get_in_by_the_address_outside() {
         );
         let ping = echo(E_TO_R, "172.16.0.1", "172.16.0.254");
         nodes.check("e", &ping, "172.16.0.254>172.16.0.1 icmp0 7 -> e");
+        // The TTL runs out before anything is translated.
+        let late = with_ttl(1, from_e("172.16.0.254:1000"));
+        let told = "172.16.0.254>172.16.0.1 icmp11 about 172.16.0.1:1000>172.16.0.254:1000 -> e";
+        nodes.check("e", &late, told);
     }
 }
 
