@@ -202,6 +202,7 @@ async fn a_microflow_may_name_sets() {
             datapath: String::new(),
             microflow: microflow.to_owned(),
             detail: Detail::Minimal.into(),
+            ct: Vec::new(),
         };
         let reply = client.trace(request).await.expect("answered").into_inner();
         let error = reply.error.map(|error| error.message);
@@ -220,6 +221,7 @@ async fn traces_and_listings_show_the_compiled_tables() {
         datapath: datapath.to_owned(),
         microflow: microflow.to_owned(),
         detail: Detail::Minimal.into(),
+        ct: Vec::new(),
     };
     let reply = client
         .trace(request("blue", flow))
@@ -253,6 +255,17 @@ async fn traces_and_listings_show_the_compiled_tables() {
         assert!(error.message.starts_with(expected), "{}", error.message);
         assert_eq!(error.start, start, "{}", error.message);
     }
+
+    let with_states = |ct: &[&str]| TraceRequest {
+        ct: ct.iter().map(|text| (*text).to_owned()).collect(),
+        ..request("blue", flow)
+    };
+    let reply = client.trace(with_states(&["trk,new rpl", "est"])).await;
+    assert_eq!(reply.expect("answered").into_inner().error, None);
+    let reply = client.trace(with_states(&["new", "trk,old"])).await;
+    let error = reply.expect("answered").into_inner().error;
+    let error = error.expect("there is no such state");
+    assert_eq!((error.start, error.end), (4, 7), "{}", error.message);
 
     let list = |datapath: &str| FlowListRequest {
         datapath: datapath.to_owned(),

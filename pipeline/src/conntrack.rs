@@ -87,6 +87,12 @@ impl State {
         (State::DNAT, "dnat"),
     ];
 
+    /// The bit that OVN's word stands for.
+    pub fn from_word(word: &str) -> Option<State> {
+        let found = Self::WORDS.into_iter().find(|(_, known)| *known == word);
+        found.map(|(bit, _)| bit)
+    }
+
     /// The bits in OVN's words, as in `ct_state=new|trk`.
     pub fn words(self) -> String {
         let set = Self::WORDS

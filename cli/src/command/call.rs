@@ -123,11 +123,18 @@ fn take_options<'a>(
         if needs_value && value.is_none() {
             value = words.next().cloned();
         }
-        if options.insert(name.to_owned(), value).is_some() {
-            return Err(Failure::usage(format!(
-                "'{word}' option specified multiple times"
-            )));
-        }
+        let before = options.remove(name);
+        let is_repeatable = declared.is_some_and(|option| option.is_repeatable);
+        let value = match before {
+            None => value,
+            Some(before) if is_repeatable => Some(joined(before, value)),
+            Some(_) => {
+                return Err(Failure::usage(format!(
+                    "'{word}' option specified multiple times"
+                )));
+            }
+        };
+        options.insert(name.to_owned(), value);
     }
     Ok(arguments)
 }
@@ -138,6 +145,10 @@ fn unknown_command(name: &str) -> Failure {
         Some(nearest) => failure.hint(format!("did you mean '{nearest}'?")),
         None => failure,
     }
+}
+
+fn joined(before: Option<String>, value: Option<String>) -> String {
+    [before.unwrap_or_default(), value.unwrap_or_default()].join(";")
 }
 
 fn unsupported_command(name: &str) -> Failure {

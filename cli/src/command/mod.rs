@@ -57,6 +57,8 @@ pub struct CommandOption {
     pub value: OptionValue,
     /// One line about what it does.
     pub summary: &'static str,
+    /// It can be given several times, to a command that stands alone; its values are joined by semicolons.
+    pub is_repeatable: bool,
 }
 
 /// Whether an option has a value.
@@ -187,6 +189,7 @@ impl CommandOption {
             name,
             value: OptionValue::None,
             summary,
+            is_repeatable: false,
         }
     }
 
@@ -196,6 +199,7 @@ impl CommandOption {
             name,
             value: OptionValue::Required(value),
             summary,
+            is_repeatable: false,
         }
     }
 
@@ -205,7 +209,14 @@ impl CommandOption {
             name,
             value: OptionValue::Optional(value),
             summary,
+            is_repeatable: false,
         }
+    }
+
+    /// The same, which can be given several times.
+    pub const fn repeatable(mut self) -> Self {
+        self.is_repeatable = true;
+        self
     }
 
     /// The option as the help shows it.

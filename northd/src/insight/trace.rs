@@ -4,7 +4,7 @@ use expr::microflow::{self, Microflow};
 use northbound_proto::northbound::trace_request::Detail;
 use northbound_proto::northbound::{Diagnostic, TraceReply, TraceRequest};
 use pipeline::Tables;
-use pipeline::conntrack::Untracked;
+use pipeline::conntrack::{Scripted, State};
 
 use super::find::find_datapath;
 use super::names::Names;
@@ -29,8 +29,9 @@ fn trace(
     let flow = microflow::parse_with(source, names);
     let flow = flow.map_err(|error| in_microflow(source, error))?;
     check_datapath(tables, request, &flow)?;
+    let mut connections = connections(&request.ct)?;
     let trace =
-        pipeline::trace(tables, &mut Untracked, &flow.inport, &flow.flow).map_err(|error| {
+        pipeline::trace(tables, &mut connections, &flow.inport, &flow.flow).map_err(|error| {
             Diagnostic {
                 message: error.to_string(),
                 help: "ports are named as in the northbound database".to_owned(),
@@ -51,6 +52,30 @@ fn trace(
         text,
         json,
         error: None,
+    })
+}
+
+/// Connections as they were asked for.
+fn connections(states: &[String]) -> Result<Scripted, Diagnostic> {
+    let states = states.iter().map(|text| connection_state(text));
+    Ok(Scripted::new(states.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn connection_state(text: &str) -> Result<State, Diagnostic> {
+    let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+    words.map(|word| state_of(text, word)).collect()
+}
+
+fn state_of(text: &str, word: &str) -> Result<State, Diagnostic> {
+    State::from_word(word).ok_or_else(|| {
+        let start = text.find(word).unwrap_or(0);
+        Diagnostic {
+            message: format!("{word:?} is not a state of connections"),
+            source: text.to_owned(),
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            end: u32::try_from(start + word.len()).unwrap_or(u32::MAX),
+            help: "the states are trk, new, est, rel, rpl, inv, dnat and snat".to_owned(),
+        }
     })
 }
 

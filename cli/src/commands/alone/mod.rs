@@ -24,6 +24,13 @@ pub(super) static NETWORK: Group = Group {
             CommandOption::flag("--summary", "the actions only"),
             CommandOption::flag("--minimal", "the final outputs only"),
             CommandOption::flag("--all", "all three"),
+            CommandOption::value(
+                "--ct",
+                "FLAGS",
+                "what the packet is to the connections of the next zone that is asked: trk, new, est, rel, rpl, \
+                 inv, dnat, snat, with commas between them (default est)",
+            )
+            .repeatable(),
         ])
         .details(
             "MICROFLOW describes the packet as ovn-trace takes it. The answer comes from the code that \

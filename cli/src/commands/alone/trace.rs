@@ -17,6 +17,7 @@ pub(super) fn trace(settings: &Settings, call: &Call) -> Result<String, Failure>
         datapath: call.argument(0).to_owned(),
         microflow: call.argument(1).to_owned(),
         detail: detail(call).into(),
+        ct: connection_states(call),
     };
     let reply = block_on(async {
         let mut client = Client::connect(&settings.northbound).await?;
@@ -42,6 +43,15 @@ fn detail(call: &Call) -> Detail {
     } else {
         Detail::Detailed
     }
+}
+
+/// What the packet is to connections, for each zone that is asked.
+fn connection_states(call: &Call) -> Vec<String> {
+    let given = call.option("--ct").into_iter();
+    given
+        .flat_map(|states| states.split(';'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Shows what is wrong under the text in which it stands.

@@ -1,0 +1,385 @@
+//! Services as they are compiled and handed out: load balancers, translations, gateways and health.
+
+mod harness;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use harness::World;
+use harness::story::Story;
+use model::{Datum, Id, Operation, Table, nb, sb};
+use pipeline::object::{
+    BackendState, DatapathKind, Object, ObjectKey, PortKind, Probe, ProbeKey, Vip,
+};
+use southbound_proto::convert::{ProbeHealth, ProbeStatus};
+use southbound_proto::southbound as wire;
+use uuid::Uuid;
+use wire::from_node::Message as Up;
+
+fn id<T>(number: u128) -> Id<T> {
+    Id::new(Uuid::from_u128(number))
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn balancer(number: u128, vips: &[(&str, &str)], options: &[(&str, &str)]) -> nb::LoadBalancer {
+    nb::LoadBalancer {
+        id: id(number),
+        name: format!("lb{number}"),
+        vips: map(vips),
+        options: map(options),
+        ..nb::LoadBalancer::default()
+    }
+}
+
+fn addressed(name: &str, addresses: &str) -> nb::LogicalSwitchPort {
+    nb::LogicalSwitchPort {
+        addresses: [addresses.to_owned()].into(),
+        ..harness::port(name)
+    }
+}
+
+/// The objects of services and gateways, and all warnings, in lines.
+fn listing(world: &World) -> String {
+    let objects = world.control.objects().values();
+    let objects = objects.filter_map(|object| match &**object {
+        Object::Datapath(datapath) => match &datapath.kind {
+            DatapathKind::Switch(switch) => Some(format!("{}: {switch:?}", datapath.name)),
+            DatapathKind::Router(router) => Some(format!("{}: {router:?}", datapath.name)),
+        },
+        Object::Port(port) => match &port.kind {
+            PortKind::Switch(kind) => Some(format!("{} is on {:?}", port.name, kind.chassis)),
+            PortKind::Router(kind) => Some(format!("{} is through {:?}", port.name, kind.gateway)),
+        },
+        Object::Balancer(_) | Object::BalancerGroup(_) | Object::Vip(_) | Object::Nat(_) => {
+            Some(format!("{object:?}"))
+        }
+        _ => None,
+    });
+    let warnings = world.control.warnings().into_iter();
+    let warnings = warnings.map(|warning| format!("warning: {warning}"));
+    let mut lines: Vec<_> = objects.chain(warnings).collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+#[test]
+fn load_balancers_with_all_that_can_be_said_of_them() {
+    let mut plain = balancer(
+        1,
+        &[
+            ("10.9.0.1:80", "10.0.0.2:8080,10.0.0.3:8080"),
+            ("10.9.0.2", "10.0.0.2"),
+            ("[fd09::1]:80", "[fd00::2]:80"),
+            ("10.9.0.9:80", ""),
+        ],
+        &[
+            ("reject", "true"),
+            ("hairpin_snat_ip", "10.9.9.9 fd09::9"),
+            ("skip_snat", "true"),
+            ("affinity_timeout", "60"),
+            ("neighbor_responder", "all"),
+            ("backend_weights", "10.0.0.2=3,10.0.0.3:8080=0"),
+            ("terminating_backends", "[fd00::2]:80"),
+            ("source_ranges", "10.0.0.0/8"),
+            ("empty_local_backends", "reject"),
+            ("other", "x"),
+        ],
+    );
+    plain.selection_fields = ["ip_src".to_owned(), "tp_dst".to_owned()].into();
+    let mut udp = balancer(
+        2,
+        &[("10.9.0.3:53", "10.0.0.2:53,10.0.0.3:53,10.0.0.4:53")],
+        &[
+            ("traffic_policy", "prefer-zone"),
+            ("backend_zones", "10.0.0.3=far"),
+            ("event", "true"),
+        ],
+    );
+    udp.protocol = Some("udp".into());
+    let template = balancer(
+        3,
+        &[("^vip:80", "^backends"), ("10.9.0.4:80", "10.0.0.2:80")],
+        &[("template", "true")],
+    );
+    let group = nb::LoadBalancerGroup {
+        id: id(4),
+        name: "group".into(),
+        load_balancer: [udp.id, template.id].into(),
+    };
+    let variables = |number, chassis: &str, pairs: &[(&str, &str)]| nb::ChassisTemplateVar {
+        id: id(number),
+        chassis: chassis.into(),
+        variables: map(pairs),
+        ..nb::ChassisTemplateVar::default()
+    };
+    let near = [
+        ("vip", "10.9.1.1"),
+        ("backends", "10.0.0.2:80,10.0.0.3:80"),
+        ("zone", "near"),
+    ];
+    let first = variables(5, "n1", &near);
+    let second = variables(6, "n2", &[("vip", "not an address")]);
+    let mut operations = harness::switch(
+        "t",
+        &[
+            addressed("x", "02:00:00:00:00:01 10.0.0.2 fd00::2"),
+            addressed("y", "02:00:00:00:00:02 10.0.0.3"),
+        ],
+    );
+    operations.extend([plain.insert(), udp.insert(), template.insert()]);
+    operations.extend([group.insert(), first.insert(), second.insert()]);
+    let mut story = Story::begin(&["n1"]);
+    story.world.commit(&operations);
+    let switches = story.world.database.table::<nb::LogicalSwitch>();
+    let switch = switches.iter().find(|switch| switch.name == "t");
+    let switch = switch.expect("just made").id;
+    let own = Datum::set([plain.id.uuid()]);
+    let groups = Datum::set([group.id.uuid()]);
+    story.world.commit(&[Operation::update(
+        switch,
+        [("load_balancer", own), ("load_balancer_group", groups)],
+    )]);
+    story.claim("n1", "x", true);
+    insta::assert_snapshot!(listing(&story.world));
+    story.check_node("n1");
+}
+
+#[test]
+fn translations_and_gateways() {
+    let lrp = |number, name: &str, network: &str| nb::LogicalRouterPort {
+        id: id(number),
+        name: name.into(),
+        mac: format!("0a:00:00:00:00:{number:02x}"),
+        networks: [network.to_owned()].into(),
+        ..nb::LogicalRouterPort::default()
+    };
+    let nat = |number, kind: &str, external: &str, logical: &str| nb::Nat {
+        id: id(number),
+        r#type: kind.into(),
+        external_ip: external.into(),
+        logical_ip: logical.into(),
+        ..nb::Nat::default()
+    };
+    let router =
+        |number, name: &str, port: &nb::LogicalRouterPort, nats: &[&nb::Nat]| nb::LogicalRouter {
+            id: id(number),
+            name: name.into(),
+            ports: [port.id].into(),
+            nat: nats.iter().map(|nat| nat.id).collect(),
+            ..nb::LogicalRouter::default()
+        };
+    let peers = nb::AddressSet {
+        id: id(1),
+        name: "peers".into(),
+        addresses: ["192.0.2.0/24".to_owned()].into(),
+        ..nb::AddressSet::default()
+    };
+    let gateway = |number, chassis: &str, priority| nb::GatewayChassis {
+        id: id(number),
+        name: format!("outside-{chassis}"),
+        chassis_name: chassis.into(),
+        priority,
+        ..nb::GatewayChassis::default()
+    };
+    let gateways = [gateway(2, "n1", 10), gateway(3, "n2", 20)];
+    let mut outside = lrp(0x11, "outside", "10.1.0.1/24");
+    outside.gateway_chassis = gateways.iter().map(|gateway| gateway.id).collect();
+    let to_gateway = lrp(0x12, "to-gateway", "10.2.0.1/24");
+    let plain_port = lrp(0x13, "plain", "10.3.0.1/24");
+    let mut ranged = nat(0x21, "snat", "192.0.2.1", "10.0.0.0/16");
+    ranged.external_port_range = "1024-2047".into();
+    ranged.exempted_ext_ips = Some(peers.id);
+    let mut floating = nat(0x22, "dnat_and_snat", "192.0.2.2", "10.0.0.2");
+    floating.external_mac = Some("0a:00:00:00:00:99".into());
+    floating.logical_port = Some("a".into());
+    floating.gateway_port = Some(outside.id);
+    let mut lost = nat(0x23, "dnat_and_snat", "fd02::2", "fd00::2");
+    lost.external_mac = Some("0a:00:00:00:00:98".into());
+    lost.logical_port = Some("nobody".into());
+    lost.options = map(&[("stateless", "true"), ("add_route", "true")]);
+    let vain = nat(0x24, "dnat", "192.0.2.3", "10.0.0.3");
+    let mut central = router(0x32, "central", &to_gateway, &[&lost]);
+    central.options = map(&[
+        ("chassis", "n3"),
+        ("lb_force_snat_ip", "router_ip"),
+        ("dnat_force_snat_ip", "10.2.0.9 fd02::9"),
+    ]);
+    let distributed = router(0x31, "distributed", &outside, &[&ranged, &floating]);
+    let mut useless = router(0x33, "useless", &plain_port, &[&vain]);
+    useless.options = map(&[("lb_force_snat_ip", "x")]);
+    let mut joined = harness::port("joined");
+    joined.r#type = "router".into();
+    joined.options = map(&[("router-port", "to-gateway")]);
+    let mut operations = harness::switch("t", &[joined]);
+    operations.extend(gateways.iter().map(Table::insert));
+    operations.extend([outside.insert(), to_gateway.insert(), plain_port.insert()]);
+    operations.extend([ranged.insert(), floating.insert(), lost.insert()]);
+    operations.extend([vain.insert(), peers.insert()]);
+    operations.extend([distributed.insert(), central.insert(), useless.insert()]);
+    let mut story = Story::begin(&["n3"]);
+    story.world.commit(&operations);
+    story.exchange();
+    insta::assert_snapshot!(listing(&story.world));
+    assert!(
+        story.held_by("n3") > 1,
+        "a gateway's node gets its networks"
+    );
+    story.check_node("n3");
+}
+
+// === Health ===
+
+fn vip(world: &World) -> Vip {
+    let mut objects = world.control.objects().values();
+    let vip = objects.find_map(|object| match &**object {
+        Object::Vip(vip) => Some(vip.clone()),
+        _ => None,
+    });
+    vip.expect("it is compiled")
+}
+
+fn probe(world: &World) -> Option<Probe> {
+    let mut objects = world.control.objects().values();
+    objects.find_map(|object| match &**object {
+        Object::Probe(probe) => Some(probe.clone()),
+        _ => None,
+    })
+}
+
+fn health(key: &ProbeKey, status: ProbeStatus) -> Up {
+    let probe = ProbeHealth {
+        key: key.clone(),
+        status,
+    };
+    Up::Health(wire::Health {
+        probes: vec![(&probe).into()],
+    })
+}
+
+#[test]
+fn a_backend_is_probed_where_it_is_and_its_state_comes_back() {
+    let check = nb::LoadBalancerHealthCheck {
+        id: id(1),
+        vip: "10.9.0.1:80".into(),
+        options: map(&[("interval", "7"), ("http_path", "/healthy")]),
+        ..nb::LoadBalancerHealthCheck::default()
+    };
+    let mut service = balancer(2, &[("10.9.0.1:80", "10.0.0.2:8080,10.0.0.3:8080")], &[]);
+    service.health_check = [check.id].into();
+    service.ip_port_mappings = map(&[("10.0.0.2", "x:10.0.0.9")]);
+    let mut operations = harness::switch("t", &[addressed("x", "02:00:00:00:00:01 10.0.0.2")]);
+    operations.extend([check.insert(), service.insert()]);
+    let mut story = Story::begin(&["n1", "n2"]);
+    story.world.commit(&operations);
+    story.claim("n1", "x", true);
+    story.claim("n2", "a", true);
+    let probe_object = probe(&story.world).expect("one backend is mapped to a port");
+    let options = story.world.global().options;
+    assert_eq!(
+        options.get("svc_monitor_mac"),
+        Some(&probe_object.source_mac.to_string())
+    );
+    assert_eq!(probe_object.interval_s, 7);
+    let key = probe_object.key;
+    let is_held = |story: &Story, node: &str| {
+        let objects = &story.nodes[node].objects;
+        objects.contains_key(&ObjectKey::Probe(key.clone()))
+    };
+    assert_eq!(
+        [is_held(&story, "n1"), is_held(&story, "n2")],
+        [true, false]
+    );
+    let states = |story: &Story| -> Vec<_> {
+        let vip = vip(&story.world);
+        vip.backends.iter().map(|backend| backend.state).collect()
+    };
+    use BackendState::{Offline, Ready};
+    assert_eq!(states(&story), [Ready, Ready]);
+    story.say("n2", health(&key, ProbeStatus::Offline));
+    assert_eq!(states(&story), [Ready, Ready], "it is not for n2 to say");
+    for (status, expected) in [
+        (ProbeStatus::Offline, Offline),
+        (ProbeStatus::Online, Ready),
+        (ProbeStatus::Error, Offline),
+    ] {
+        story.say("n1", health(&key, status));
+        assert_eq!(states(&story), [expected, Ready], "{status:?}");
+    }
+    story.world.restart();
+    assert_eq!(states(&story), [Offline, Ready], "it is remembered");
+    story.connect("n1");
+    story.connect("n2");
+    story.claim("n2", "x", true);
+    assert_eq!(
+        [is_held(&story, "n1"), is_held(&story, "n2")],
+        [false, true]
+    );
+    let none = Datum::set(BTreeSet::<Uuid>::new());
+    let unchecked = Operation::update(service.id, [("health_check", none)]);
+    story.world.commit(&[unchecked]);
+    story.exchange();
+    assert_eq!(states(&story), [Ready, Ready]);
+    let monitors = story.world.database.table::<sb::ServiceMonitor>();
+    assert_eq!(
+        monitors.iter().count(),
+        0,
+        "what is not probed is forgotten"
+    );
+    assert!(!is_held(&story, "n2"));
+}
+
+// === Scale ===
+
+/// Input: 500 switches with a group of 5,000 services. Output: an object a service, and one reference a switch;
+/// one service more is one object and the group.
+#[test]
+fn services_are_objects_once_however_many_switches_have_them() {
+    let services: Vec<_> = (0..5_000u128)
+        .map(|number| {
+            let vip = format!("10.{}.{}.1:80", number / 250, number % 250);
+            balancer(number + 1, &[(&vip, "10.0.0.2:80")], &[])
+        })
+        .collect();
+    let mut group = nb::LoadBalancerGroup {
+        id: id(10_000),
+        name: "all".into(),
+        load_balancer: services.iter().map(|service| service.id).collect(),
+    };
+    let switches = (0..500u128).map(|number| nb::LogicalSwitch {
+        id: id(20_000 + number),
+        name: format!("s{number}"),
+        load_balancer_group: [group.id].into(),
+        ..nb::LogicalSwitch::default()
+    });
+    let mut operations: Vec<_> = services.iter().map(Table::insert).collect();
+    operations.push(group.insert());
+    operations.extend(switches.map(|switch| switch.insert()));
+    let mut world = World::new();
+    world.commit(&operations);
+    let count = |world: &World, wanted: fn(&ObjectKey) -> bool| {
+        let keys = world.control.objects().keys();
+        keys.filter(|key| wanted(key)).count()
+    };
+    assert_eq!(count(&world, |key| matches!(key, ObjectKey::Vip(_))), 5_000);
+    assert_eq!(
+        count(&world, |key| matches!(key, ObjectKey::Datapath(_))),
+        500
+    );
+    let (mut compiler, _) = northd::compile::Compiler::from_scratch(&world.database);
+    let before = world.database.clone();
+    let more = balancer(9_000, &[("10.200.0.1:80", "10.0.0.2:80")], &[]);
+    group.load_balancer.insert(more.id);
+    let members = group.load_balancer.iter().map(|member| member.uuid());
+    world.commit(&[
+        more.insert(),
+        Operation::update(group.id, [("load_balancer", Datum::set(members))]),
+    ]);
+    let changes = world.database.changes_since(&before);
+    let compiled = compiler.apply(&world.database, &changes);
+    assert_eq!((compiled.units_run, compiled.objects.len()), (2, 3));
+}
