@@ -6,6 +6,7 @@ mod balancing;
 mod deciders;
 mod goldens;
 mod nodes;
+mod policies;
 mod properties;
 mod remembering;
 mod routes;

@@ -292,3 +292,31 @@ fn router_ports_have_no_interface() {
     let port = tables.port_named("r-ls").unwrap();
     assert!(matches!(port.kind, PortKind::Router(_)));
 }
+
+#[test]
+fn what_the_receiver_rejects_is_answered_through_the_tunnel() {
+    use crate::support::policy::World;
+    let net = spread().acl("ls", "to 1000 outport == \"b\" && udp => reject");
+    let net = net.acl("ls", "to 1 sctp => allow-related");
+    let request = udp((A, B), "10.0.0.1", "10.0.0.2");
+    let mut sender = World::at(&net, Some("n1"));
+    let mut receiver = World::at(&net, Some("n2"));
+    sender.check(&[("a", request.clone(), "-> n2 1/1/2")]);
+    let tunnel = |inport, outport| Ingress::Tunnel {
+        vni: 1,
+        inport,
+        outport,
+    };
+    let verdict = receiver.enter(tunnel(1, 2), &request);
+    let words = in_words(&receiver.tables, &verdict);
+    assert_eq!(
+        words,
+        "drop acl-reject\nicmp3/3 10.0.0.2>10.0.0.1 ttl 255 -> n1 1/2/1"
+    );
+    // The sender's node takes it for what it is: an error about its own connection.
+    let pipeline::Source::Answer(answer) = &verdict.branches[1].packet else {
+        panic!("expected an answer");
+    };
+    let verdict = sender.enter(tunnel(2, 1), &answer.flow().unwrap());
+    assert_eq!(in_words(&sender.tables, &verdict), "-> a");
+}
