@@ -96,7 +96,7 @@ fn write_masked(
     let low = mask.trailing_zeros();
     let high = u128::BITS - 1 - mask.leading_zeros();
     let is_contiguous = mask >> low == u128::MAX >> (u128::BITS - 1 - (high - low));
-    if is_contiguous && high + 1 < width || notation(field) == Notation::Decimal && is_contiguous {
+    if is_contiguous && (high + 1 < width || notation(field) == Notation::Decimal) {
         let name = part(field, low, high);
         return write!(f, "{name} {relation} {}", value >> low);
     }

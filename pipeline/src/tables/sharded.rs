@@ -51,7 +51,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Sharded<K, V> {
         }
         let branch = Arc::make_mut(&mut root[branch]);
         if branch.is_empty() {
-            *branch = vec![Arc::new(Leaf::with_hasher(hasher)); FANOUT];
+            let shared = Arc::new(Leaf::with_hasher(hasher));
+            *branch = vec![shared; FANOUT];
         }
         Arc::make_mut(&mut branch[leaf])
     }

@@ -151,10 +151,13 @@ impl Addressed {
     }
 }
 
+/// Some of a classifier's rules, in their order: all of its rules, and which of them.
+type List<'a> = (&'a [Arc<Acl>], &'a [u32]);
+
 /// Rules that may match, to be taken in their order.
 #[derive(Default)]
 pub(super) struct Candidates<'a> {
-    lists: SmallVec<[(&'a [Arc<Acl>], &'a [u32]); 16]>,
+    lists: SmallVec<[List<'a>; 16]>,
 }
 
 impl<'a> Candidates<'a> {

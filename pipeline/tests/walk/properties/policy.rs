@@ -170,10 +170,10 @@ pub(super) fn check_acls(objects: Vec<Object>, mut flow: Flow) -> Result<(), Tes
     let switch = DatapathKey::new(1).unwrap();
     let mut kept: BTreeMap<ObjectKey, Object> = BTreeMap::new();
     for mut object in objects {
-        if let Object::Acl(acl) = &mut object {
-            if acl.action == AclAction::AllowRelated {
-                acl.action = AclAction::AllowStateless;
-            }
+        if let Object::Acl(acl) = &mut object
+            && acl.action == AclAction::AllowRelated
+        {
+            acl.action = AclAction::AllowStateless;
         }
         kept.insert(object.key(), object);
     }
