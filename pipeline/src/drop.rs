@@ -114,6 +114,7 @@ drop_reasons! {
     RecirculationLimit "recirculation-limit" "The packet passed too many datapaths.";
     ReplicationLimit "replication-limit" "The packet was copied too often.";
     AnswerLimited "answer-limited" "Too many answers of this kind were sent of late.";
+    ProbeQueueFull "probe-queue-full" "Too many answers to probes of backends came at once, or one too long.";
     OutputQueueFull "output-queue-full" "The queue of the interface or tunnel is full.";
     OutputFailed "output-failed" "The kernel refused the packet.";
     NoHeadroom "no-headroom" "The buffer has no room for the headers to add.";

@@ -58,6 +58,7 @@ fn forward<'t, R: Recorder>(
             }
             replicate::to_group(walk, packet, switch, inport, MulticastGroup::FloodL2);
         }
+        Ok(Choice::Monitor) => walk.monitor(&packet, inport.at),
         Err(reason) => walk.drop(reason, Some(switch.key)),
     }
 }

@@ -98,6 +98,11 @@ pub enum Destination {
     Tunnel(Box<Tunnel>),
     /// Kept until the next hop is known.
     Hold(Box<Hold>),
+    /// To the node's health checks: it answers a probe.
+    Monitor {
+        /// The logical port that it came in by.
+        inport: PortRef,
+    },
     /// Nowhere.
     Drop {
         /// Why.

@@ -5,13 +5,13 @@
 //! Every packet instance has one beginning and one end, so that at any time when no batch is under way
 //!
 //! ```text
-//! received + copied + originated = transmitted + answered + dropped + holding
+//! received + copied + originated = transmitted + answered + monitored + dropped + holding
 //! ```
 //!
 //! *Received* are the frames that came in by a port or the tunnel. A packet that goes several ways, or is
 //! cut into fragments, is *copied* once for each piece but one. *Originated* are the packets that the network
-//! made itself: answers and solicitations. *Transmitted* are those that a device took. A packet that was used up
-//! by its answer is *answered*. *Holding* is how many wait for a neighbour now. All others are *dropped*,
+//! made itself: answers, solicitations and probes. *Transmitted* are those that a device took. A packet that was used up
+//! by its answer is *answered*. One that answered a probe of the node itself is *monitored*. *Holding* is how many wait for a neighbour now. All others are *dropped*,
 //! each by one [`DropReason`].
 
 use std::array;
@@ -83,6 +83,8 @@ totals! {
     transmitted,
     /// Packets that were used up by their answers.
     answered,
+    /// Packets that answered probes of this node.
+    monitored,
     /// Packets that were dropped, whatever the reason.
     dropped,
     /// Packets that wait for a neighbour now.

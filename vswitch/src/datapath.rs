@@ -19,6 +19,7 @@ use nix::errno::Errno;
 use pipeline::Tables;
 use pipeline::conntrack::Settings;
 use pipeline::object::PortRef;
+use tokio::sync::mpsc;
 
 use crate::acl_log::{RECORDS, Record};
 use crate::buffer::Pool;
@@ -33,7 +34,7 @@ use crate::sys::poll::Waker;
 use crate::worker::{Action, Command, Parts, Status, TunnelRegistry, Worker};
 
 pub use crate::snapshot::{NotAdopted, Revision};
-pub use crate::worker::Event;
+pub use crate::worker::{Event, PortFrame};
 
 /// The most worker threads.
 pub const MAX_WORKERS: usize = 64;
@@ -41,6 +42,10 @@ pub const MAX_WORKERS: usize = 64;
 pub const MAX_CONNECTIONS: u32 = 64 << 20;
 /// Events that wait for the control side, at most.
 pub const EVENTS: usize = 4_096;
+/// Answers to probes that wait for the control side, at most.
+pub const ANSWERS: usize = 4_096;
+/// Probes that wait for their worker, at most.
+pub const PROBES: usize = 4_096;
 /// Buffers of each worker, small and large. Their memory is taken by use: over an underlay with a great MTU the
 /// large ones hold all that comes out of the tunnel.
 const BUFFERS: (usize, usize) = (1_024, 256);
@@ -129,6 +134,15 @@ pub struct DataPath {
     events: Receiver<Event>,
     logs: Receiver<Record>,
     ledger: Arc<Ledger>,
+    answers: Mutex<Option<mpsc::Receiver<PortFrame>>>,
+}
+
+/// Where the workers say what they find.
+#[derive(Clone)]
+struct Outlets {
+    events: Sender<Event>,
+    logs: Sender<Record>,
+    answers: mpsc::Sender<PortFrame>,
 }
 
 /// One worker as its owner sees it.
@@ -173,6 +187,7 @@ impl DataPath {
         let own = tracked.remove(config.workers);
         let (events, event_receiver) = bounded(EVENTS);
         let (logs, log_receiver) = bounded(RECORDS);
+        let (answers, answer_receiver) = mpsc::channel(ANSWERS);
         let mut path = DataPath {
             config: config.clone(),
             encap_port: config.encap_port,
@@ -192,11 +207,16 @@ impl DataPath {
             events: event_receiver,
             logs: log_receiver,
             ledger: Arc::new(Ledger::new(config.workers)),
+            answers: Mutex::new(Some(answer_receiver)),
+        };
+        let outlets = Outlets {
+            events,
+            logs,
+            answers,
         };
         let memories = members.into_iter().zip(tracked);
         for (number, (memories, tunnel)) in memories.zip(tunnels).enumerate() {
-            let senders = (events.clone(), logs.clone());
-            path.start_worker(number, memories, tunnel, senders)?;
+            path.start_worker(number, memories, tunnel, outlets.clone())?;
         }
         Ok(path)
     }
@@ -206,7 +226,7 @@ impl DataPath {
         number: usize,
         (memory, tracked): (Member<Action>, conntrack::Member),
         tunnel: Box<dyn Port>,
-        (events, logs): (Sender<Event>, Sender<Record>),
+        outlets: Outlets,
     ) -> Result<(), DataPathError> {
         let (commands, command_receiver) = unbounded();
         let waker = Waker::new().map_err(worker_error)?;
@@ -223,9 +243,10 @@ impl DataPath {
             adoption: self.adoption.clone(),
             commands: command_receiver,
             waker: waker.clone(),
-            events,
-            logs,
+            events: outlets.events,
+            logs: outlets.logs,
             ledger: self.ledger.clone(),
+            answers: outlets.answers,
             counters: counters.clone(),
             tunnels: self.tunnels.clone(),
         });
@@ -374,6 +395,26 @@ impl DataPath {
 
     fn lock_tracked(&self) -> MutexGuard<'_, conntrack::Member> {
         self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What answers the probes that were sent. The first caller gets the receiver.
+    pub fn take_answers(&self) -> Option<mpsc::Receiver<PortFrame>> {
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Puts a probe out by a port, through the egress pipeline of its switch. It is lost if too many wait already.
+    pub fn probe(&self, frame: PortFrame) {
+        // Any worker will do: the first.
+        let Some(worker) = self.workers.first() else {
+            return;
+        };
+        if worker.commands.len() < PROBES {
+            worker.tell(Command::Probe(frame));
+            worker.waker.wake();
+        }
     }
 
     /// How many workers are running: all of them, unless one has failed or they were stopped.

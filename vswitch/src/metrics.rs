@@ -94,6 +94,11 @@ fn packets(registry: &mut Registry, stats: &Stats) {
             "Packets that were used up by their answers",
             totals.answered,
         ),
+        (
+            "monitored",
+            "Packets that answered probes of the node",
+            totals.monitored,
+        ),
         ("dropped", "Packets that were dropped", totals.dropped),
         ("hits", "Packets whose verdict was remembered", totals.hits),
         (

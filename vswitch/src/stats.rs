@@ -120,7 +120,8 @@ impl Stats {
         let totals = &self.totals;
         let begun = totals.received + totals.copied + totals.originated;
         let dropped: u64 = self.drops.iter().map(|drops| drops.count).sum();
-        let ended = totals.transmitted + totals.answered + totals.dropped + totals.holding;
+        let used_up = totals.answered + totals.monitored + totals.dropped;
+        let ended = totals.transmitted + used_up + totals.holding;
         begun == ended && dropped == totals.dropped
     }
 }

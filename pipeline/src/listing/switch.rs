@@ -81,15 +81,16 @@ fn responders(switch: In<'_, SwitchTables>) -> Vec<Entry> {
         let own = arp_nd_responder::own_entry(*ip, name(switch, owner.port));
         [own, arp_nd_responder::entry(*ip, owner)]
     });
-    both.chain([next()]).collect()
+    let probes = switch.tables.probe_sources.iter();
+    let probes = probes.map(|(ip, mac)| arp_nd_responder::probe_entry(*ip, *mac));
+    probes.chain(both).chain([next()]).collect()
 }
 
 fn destinations(switch: In<'_, SwitchTables>) -> Vec<Entry> {
     let tables = switch.tables;
     let routers = tables.router_addresses.iter();
-    let mut entries: Vec<_> = routers
-        .map(|(ip, port)| l2_lookup::router_entry(*ip, name(switch, *port)))
-        .collect();
+    let mut entries = vec![l2_lookup::monitor_entry()];
+    entries.extend(routers.map(|(ip, port)| l2_lookup::router_entry(*ip, name(switch, *port))));
     entries.extend(
         tables
             .router_macs

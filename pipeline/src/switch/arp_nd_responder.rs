@@ -1,9 +1,11 @@
 //! `ls_in_arp_rsp`: the switch answers ARP requests and neighbour solicitations for the addresses it knows.
 //!
 //! The owner's own question is let through: it may be a test for duplicates. Addresses of ports that take
-//! unknown ones are not answered for.
+//! unknown ones are not answered for. The addresses that probes of backends come from are nobody's but theirs.
 
 use std::net::IpAddr;
+
+use packet::Mac;
 
 use crate::answer::AnswerKind;
 use crate::object::Port;
@@ -21,13 +23,17 @@ pub(super) fn answer<'t, R: Recorder>(
     inport: &'t Port,
 ) -> Option<Packet> {
     let target = question(packet)?;
+    if let Some(mac) = switch.tables.probe_sources.get(&target) {
+        walk.hit(Stage::InArpRsp, || probe_entry(target, *mac));
+        return walk.answer(packet, kind(target, *mac, false));
+    }
     let owner = *switch.tables.responders.get(&target)?;
     if owner.port == inport.at.port {
         walk.hit(Stage::InArpRsp, || own_entry(target, &inport.name));
         return None;
     }
     walk.hit(Stage::InArpRsp, || entry(target, &owner));
-    walk.answer(packet, kind(target, &owner))
+    walk.answer(packet, kind(target, owner.mac, owner.is_router))
 }
 
 /// The address asked for.
@@ -39,13 +45,10 @@ fn question(packet: &Packet) -> Option<IpAddr> {
     view::is_sent_to_target(solicitation).then_some(solicitation.discovery.target.into())
 }
 
-fn kind(target: IpAddr, owner: &Responder) -> AnswerKind {
+fn kind(target: IpAddr, mac: Mac, is_router: bool) -> AnswerKind {
     match target {
-        IpAddr::V4(_) => AnswerKind::ArpReply { mac: owner.mac },
-        IpAddr::V6(_) => AnswerKind::Advertisement {
-            mac: owner.mac,
-            is_router: owner.is_router,
-        },
+        IpAddr::V4(_) => AnswerKind::ArpReply { mac },
+        IpAddr::V6(_) => AnswerKind::Advertisement { mac, is_router },
     }
 }
 
@@ -67,7 +70,15 @@ pub(crate) fn own_entry(target: IpAddr, owner: &str) -> Entry {
 
 /// The entry of one address, for traces and listings.
 pub(crate) fn entry(target: IpAddr, owner: &Responder) -> Entry {
-    let mac = owner.mac;
+    answering_entry(50, target, owner.mac, owner.is_router)
+}
+
+/// The entry of an address that probes come from.
+pub(crate) fn probe_entry(target: IpAddr, mac: Mac) -> Entry {
+    answering_entry(110, target, mac, false)
+}
+
+fn answering_entry(priority: u16, target: IpAddr, mac: Mac, is_router: bool) -> Entry {
     let actions = match target {
         IpAddr::V4(ip) => vec![
             "eth.dst = eth.src;".to_owned(),
@@ -82,7 +93,7 @@ pub(crate) fn entry(target: IpAddr, owner: &Responder) -> Entry {
             "output;".to_owned(),
         ],
         IpAddr::V6(ip) => {
-            let action = kind(target, owner).action().unwrap_or_default();
+            let action = kind(target, mac, is_router).action().unwrap_or_default();
             vec![format!(
                 "{action} {{ eth.src = {mac}; ip6.src = {ip}; nd.target = {ip}; nd.tll = {mac}; \
                  outport = inport; flags.loopback = 1; output; }};"
@@ -90,7 +101,7 @@ pub(crate) fn entry(target: IpAddr, owner: &Responder) -> Entry {
         }
     };
     Entry {
-        priority: 50,
+        priority,
         matches: matches(target),
         actions,
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use packet::Mac;
+use packet::flow::{Transport, ip_protocol};
 
 use super::fdb;
 use crate::balance;
@@ -21,6 +22,8 @@ pub(super) enum Choice {
     Group(MulticastGroup),
     /// A question for a router's address: to the router, and to whoever else may want to hear it.
     RouterAndFloodL2(PortKey),
+    /// The node itself, whose probe it answers.
+    Monitor,
 }
 
 pub(super) fn choose<'t, R: Recorder>(
@@ -31,6 +34,11 @@ pub(super) fn choose<'t, R: Recorder>(
 ) -> Result<Choice, DropReason> {
     let tables = switch.tables;
     let eth_dst = packet.flow.eth_dst;
+    let probes = walk.global().probe_mac;
+    if eth_dst == probes && !probes.is_zero() && answers_probe(packet) {
+        walk.hit(Stage::InL2Lkup, monitor_entry);
+        return Ok(Choice::Monitor);
+    }
     if let Some(target) = question(packet)
         && let Some(router) = answerer(walk, packet, switch, target)
     {
@@ -91,6 +99,15 @@ fn choose_unknown<'t, R: Recorder>(
     }
 }
 
+/// TCP and ICMP answer probes; nobody waits for an answer to a UDP probe.
+fn answers_probe(packet: &Packet) -> bool {
+    let is_icmp = |protocol| [ip_protocol::ICMP, ip_protocol::ICMPV6].contains(&protocol);
+    view::ip(&packet.flow).is_some_and(|ip| match ip.transport {
+        Transport::Tcp { .. } => true,
+        _ => is_icmp(ip.protocol),
+    })
+}
+
 /// The address that an ARP request or neighbour solicitation asks for, wherever it is sent to.
 fn question(packet: &Packet) -> Option<IpAddr> {
     let arp = view::arp_request(&packet.flow).map(|arp| arp.tpa.into());
@@ -143,6 +160,11 @@ fn name(switch: In<'_, SwitchTables>, port: PortKey) -> String {
 }
 
 // === in words ===
+
+pub(crate) fn monitor_entry() -> Entry {
+    let matches = "eth.dst == $svc_monitor_mac && (tcp || icmp || icmp6)";
+    Entry::new(110, matches, ["handle_svc_check(inport);"])
+}
 
 pub(crate) fn router_entry(target: IpAddr, router: &str) -> Entry {
     let matches = match target {

@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use packet::Mac;
+
 use super::generation::Slots;
 use super::policy::{Policies, SetId};
 use super::switch::Nats;
 use super::{DatapathTables, Slot, Tables};
 use crate::object::{
     Attachment, DatapathKey, Global, NextHop, Object, ObjectKey, PolicyOwner, Port, PortKind,
-    PortRef, Route, RouterPort,
+    PortRef, ProbeKey, Route, RouterPort,
 };
 
 /// A change that does not make sense whatever else there is.
@@ -163,7 +165,10 @@ impl Tables {
                     .set_acl(acl, Arc::make_mut(&mut self.generations));
             }
             Object::Meter(meter) => self.policies.set_meter(meter),
-            Object::Probe(_) => {}
+            Object::Probe(probe) => {
+                let source = (probe.source_ip, probe.source_mac);
+                self.set_probe_source(probe.key, Some(source), touched);
+            }
             Object::Balancer(balancer) => {
                 let uuid = balancer.uuid;
                 touched.rebalance(self.balancing.set_balancer(uuid, Some(balancer)));
@@ -228,7 +233,7 @@ impl Tables {
                 self.policies.remove_acl(owner, *uuid);
             }
             ObjectKey::Meter(name) => self.policies.remove_meter(name),
-            ObjectKey::Probe(_) => {}
+            ObjectKey::Probe(probe) => self.set_probe_source(probe.clone(), None, touched),
             ObjectKey::Balancer(uuid) => {
                 touched.rebalance(self.balancing.set_balancer(*uuid, None));
             }
@@ -241,6 +246,24 @@ impl Tables {
             }
         }
         touched.note(key);
+    }
+
+    /// Where a backend is probed from; how is nothing that packets feel.
+    fn set_probe_source(
+        &mut self,
+        key: ProbeKey,
+        source: Option<(IpAddr, Mac)>,
+        touched: &mut Touched,
+    ) {
+        let switch = key.port.datapath;
+        let probes = Arc::make_mut(&mut self.edit(switch, touched).probes);
+        let before = match source {
+            Some(source) => probes.insert(key, source),
+            None => probes.remove(&key),
+        };
+        if before != source {
+            touched.configured.insert(switch);
+        }
     }
 
     /// Only what packets feel counts as a change: a new `nb_cfg` is none.

@@ -14,7 +14,7 @@ use super::router::RouterTables;
 use super::switch::{Nats, SwitchTables};
 use crate::object::{
     Attachment, Balancers, Datapath, DatapathKey, DatapathKind, Nat, Neighbor, PolicyOwner, Port,
-    PortKey, PortKind, PortRef, Route, RouteKey, Router, RouterPort, SwitchPort,
+    PortKey, PortKind, PortRef, ProbeKey, Route, RouteKey, Router, RouterPort, SwitchPort,
 };
 
 /// A datapath. Each part is shared with earlier snapshots until it changes.
@@ -32,6 +32,8 @@ pub(crate) struct DatapathTables {
     pub(crate) balances: bool,
     pub(crate) neighbors: Arc<HashMap<(PortKey, IpAddr), Neighbor, foldhash::fast::RandomState>>,
     pub(crate) fdb: Arc<HashMap<Mac, PortKey, foldhash::fast::RandomState>>,
+    /// The stations that the backends at its ports are probed from.
+    pub(crate) probes: Arc<BTreeMap<ProbeKey, (IpAddr, Mac)>>,
     pub(crate) compiled: Compiled,
     /// The port groups that its ports are in.
     pub(crate) groups: Arc<SwitchGroups>,
@@ -59,6 +61,7 @@ impl DatapathTables {
             balances: false,
             neighbors: Arc::default(),
             fdb: Arc::default(),
+            probes: Arc::default(),
             compiled: Compiled::Nothing,
             groups: Arc::default(),
             policy: Arc::default(),
@@ -73,6 +76,7 @@ impl DatapathTables {
             && self.nats.is_empty()
             && self.neighbors.is_empty()
             && self.fdb.is_empty()
+            && self.probes.is_empty()
             && self.groups.is_empty()
     }
 
@@ -139,7 +143,11 @@ impl DatapathTables {
                     Attachment::Router(Some(at)) => router_port(at),
                     _ => None,
                 };
-                Compiled::Switch(Arc::new(SwitchTables::compile(&self.ports, peer)))
+                Compiled::Switch(Arc::new(SwitchTables::compile(
+                    &self.ports,
+                    &self.probes,
+                    peer,
+                )))
             }
             Some(DatapathKind::Router(_)) => Compiled::Router(Arc::new(RouterTables::compile(
                 &self.ports,

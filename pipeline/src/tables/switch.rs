@@ -9,8 +9,8 @@ use packet::Mac;
 use uuid::Uuid;
 
 use crate::object::{
-    Attachment, MulticastGroup, Nat, NatKind, Port, PortKey, PortKind, PortRef, RouterPort,
-    SwitchPort,
+    Attachment, MulticastGroup, Nat, NatKind, Port, PortKey, PortKind, PortRef, ProbeKey,
+    RouterPort, SwitchPort,
 };
 
 /// The NATs of a router.
@@ -27,6 +27,8 @@ pub(crate) struct SwitchTables {
     pub(crate) stations: Exact<Mac, PortKey>,
     /// `ls_in_arp_rsp`: the addresses the switch answers for.
     pub(crate) responders: Exact<IpAddr, Responder>,
+    /// `ls_in_arp_rsp`: the addresses that probes of backends come from, and their station.
+    pub(crate) probe_sources: Exact<IpAddr, Mac>,
     /// The addresses that routers need not ask for (`lr_in_arp_resolve` of their side).
     pub(crate) hosts: Exact<IpAddr, Mac>,
     /// The joined routers' own addresses, and the switch port each is behind.
@@ -58,9 +60,13 @@ impl SwitchTables {
     /// `peer` gives the router port that a port of the switch is joined to, and the NATs of that router.
     pub(crate) fn compile<'a>(
         ports: &BTreeMap<PortKey, Arc<Port>>,
+        probes: &BTreeMap<ProbeKey, (IpAddr, Mac)>,
         peer: impl Fn(&SwitchPort) -> Option<(&'a RouterPort, &'a Nats)>,
     ) -> Self {
-        let mut tables = SwitchTables::default();
+        let mut tables = SwitchTables {
+            probe_sources: probes.values().copied().collect(),
+            ..SwitchTables::default()
+        };
         for is_enabled in [true, false] {
             for port in ports.values().filter(|port| port.enabled == is_enabled) {
                 if let PortKind::Switch(kind) = &port.kind {

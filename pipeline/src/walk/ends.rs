@@ -45,6 +45,12 @@ impl<R: Recorder> Walk<'_, R> {
         }
     }
 
+    /// The packet answers a probe of this node.
+    pub(crate) fn monitor(&mut self, packet: &Packet, inport: PortRef) {
+        self.is_for_this_packet_alone();
+        self.branch(packet, Destination::Monitor { inport });
+    }
+
     pub(crate) fn output(&mut self, packet: &Packet, port: PortRef, interface: PortRef) {
         self.branch(packet, Destination::Output { port, interface });
     }

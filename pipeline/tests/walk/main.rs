@@ -7,6 +7,7 @@ mod deciders;
 mod goldens;
 mod nodes;
 mod policies;
+mod probe;
 mod properties;
 mod remembering;
 mod routes;

@@ -224,6 +224,7 @@ fn stats(stats: &Stats, tables: &Tables) -> wire::StatsReply {
             originated: totals.originated,
             output: totals.transmitted,
             answered: totals.answered,
+            monitored: totals.monitored,
             dropped: totals.dropped,
             held: totals.holding,
             hits: totals.hits,

@@ -49,6 +49,7 @@ impl Hash for Action {
                     (1, to.encap_ip, to.datapath, to.inport, to.outport).hash(state);
                 }
                 Destination::Hold(hold) => (2, hold.port, hold.next_hop).hash(state),
+                Destination::Monitor { inport } => (4, inport).hash(state),
                 Destination::Drop { reason, rule, .. } => (3, reason, rule).hash(state),
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipeline::object::PortRef;
 
-use super::{Place, Status, Worker};
+use super::{Place, PortFrame, Status, Worker};
 use crate::counter::TrafficCounters;
 use crate::port::Port;
 
@@ -36,6 +36,8 @@ pub enum Command {
         /// The greatest L3 length of an untagged packet that fits the tunnel.
         tunnel_mtu: u16,
     },
+    /// Send a probe to the backend at a port.
+    Probe(PortFrame),
     /// Stop.
     Stop,
 }
@@ -67,6 +69,7 @@ impl Worker {
                     ports.tunnel.port.set_mtu(underlay_mtu);
                     self.forwarder.tunnel_mtu = tunnel_mtu;
                 }
+                Command::Probe(frame) => self.probes.push(frame),
                 Command::Stop => return Status::Stopped,
             }
         }

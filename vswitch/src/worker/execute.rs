@@ -156,6 +156,7 @@ impl Forwarder {
                     self.hold(packet, hold, about, moment);
                 }
             }
+            Destination::Monitor { inport } => self.monitor(piece.packet, *inport, about, moment),
         }
     }
 

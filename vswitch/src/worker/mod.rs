@@ -14,7 +14,8 @@
 //! 8. [`hold`]: for a neighbour that is not known yet;
 //! 9. [`transmit`]: everything that the batch made.
 //!
-//! [`credit`] counts who decided, [`learn`] tells the control side what packets taught; [`upkeep`] is the work that time brings.
+//! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
+//! backends; [`upkeep`] is the work that time brings.
 //! A batch sees one snapshot of the tables, and nothing in it waits, or takes a lock for a flow that is known.
 
 mod action;
@@ -26,6 +27,7 @@ mod encapsulate;
 mod execute;
 mod hold;
 mod learn;
+mod monitor;
 mod parse;
 mod place;
 mod ports;
@@ -57,12 +59,14 @@ use crate::sys::poll::{Poll, Waker};
 pub use action::Action;
 pub use command::Command;
 pub use learn::{EVENT_INTERVAL_MS, Event};
+pub use monitor::PortFrame;
 pub use place::Place;
 pub use ports::{TUNNELS, TunnelRegistry};
 
 use credit::Credits;
 use hold::HoldQueue;
 use learn::Events;
+use monitor::Monitor;
 use parse::{About, Subject};
 use ports::{Door, Ports};
 use too_long::ErrorLimit;
@@ -96,6 +100,8 @@ pub struct Parts {
     pub logs: crossbeam::channel::Sender<Record>,
     /// Where it counts who decided.
     pub ledger: Arc<Ledger>,
+    /// Where it hands over what answers probes.
+    pub answers: tokio::sync::mpsc::Sender<PortFrame>,
     /// Its counters.
     pub counters: Arc<WorkerCounters>,
     /// Where it enters the counters of a tunnel that it uses for the first time.
@@ -115,6 +121,8 @@ pub struct Worker {
     adoption: Arc<Adoption>,
     adopted: Option<Revision>,
     commands: Receiver<Command>,
+    /// Probes that it was told to send.
+    probes: Vec<PortFrame>,
     waker: Waker,
 }
 
@@ -125,6 +133,7 @@ struct Forwarder {
     batch: Batch,
     holds: HoldQueue,
     events: Events,
+    monitor: Monitor,
     errors: ErrorLimit,
     credits: Credits,
     counters: Arc<WorkerCounters>,
@@ -173,6 +182,7 @@ impl Worker {
                 batch: Batch::default(),
                 holds: HoldQueue::default(),
                 events,
+                monitor: Monitor::new(parts.answers),
                 errors: ErrorLimit::default(),
                 credits: Credits {
                     ledger: parts.ledger,
@@ -190,6 +200,7 @@ impl Worker {
             adoption: parts.adoption,
             adopted: None,
             commands: parts.commands,
+            probes: Vec::new(),
             waker: parts.waker,
         })
     }
@@ -226,6 +237,10 @@ impl Worker {
             flows: self.memory.begin(),
             tracked: self.tracked.begin(),
         };
+        for probe in self.probes.drain(..) {
+            self.forwarder.probe(probe, &mut turns, moment);
+        }
+        self.forwarder.transmit(moment);
         for token in self.ready.drain(..) {
             let Some(door) = Door::of_token(token) else {
                 continue;

@@ -38,7 +38,7 @@ use vswitch::credit::Ledger;
 use vswitch::port::{MemoryPort, Outer, Wire};
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
-use vswitch::worker::{Action, Command, Event, Parts, Worker};
+use vswitch::worker::{Action, Command, Event, Parts, PortFrame, Worker};
 
 pub use faulty::Faulty;
 
@@ -266,6 +266,7 @@ pub struct Node {
     pub tracking: Arc<ConntrackTable>,
     /// The control side's access to the tracked connections.
     pub tracked: conntrack::Member,
+    pub answers: tokio::sync::mpsc::Receiver<PortFrame>,
     pub counters: Arc<WorkerCounters>,
     worker: Worker,
     ports: BTreeMap<PortRef, Wire>,
@@ -278,6 +279,8 @@ pub struct Node {
     flows: Member<Action>,
 }
 
+/// Answers to probes that wait.
+pub const ANSWERS: usize = 64;
 /// Frames that a wire holds.
 const WIRE: usize = 4096;
 /// Log records that a node holds.
@@ -299,6 +302,7 @@ impl Node {
         let (events, event_receiver) = bounded(64);
         let (logs, log_receiver) = bounded(LOGS);
         let ledger = Arc::new(Ledger::new(1));
+        let (answers, answer_receiver) = tokio::sync::mpsc::channel(ANSWERS);
         let waker = Waker::new().expect("a waker");
         let counters = Arc::<WorkerCounters>::default();
         let worker = Worker::new(Parts {
@@ -315,6 +319,7 @@ impl Node {
             events,
             logs,
             ledger: ledger.clone(),
+            answers,
             counters: counters.clone(),
             tunnels: Arc::default(),
         });
@@ -327,6 +332,7 @@ impl Node {
             ledger,
             tracking,
             tracked: tracked.remove(0),
+            answers: answer_receiver,
             counters,
             worker: worker.expect("a worker"),
             ports: BTreeMap::new(),
@@ -386,6 +392,11 @@ impl Node {
         assert!(wire.send(last, None));
         drop(wire);
         self.run();
+    }
+
+    /// Sends a probe to the backend at a port.
+    pub fn probe(&mut self, frame: PortFrame) {
+        self.tell(Command::Probe(frame));
     }
 
     fn tell(&mut self, command: Command) {
@@ -504,7 +515,11 @@ impl Node {
         let totals = self.totals();
         assert_eq!(
             totals.received + totals.copied + totals.originated,
-            totals.transmitted + totals.answered + totals.dropped + totals.holding,
+            totals.transmitted
+                + totals.answered
+                + totals.monitored
+                + totals.dropped
+                + totals.holding,
             "{totals:?}"
         );
         let reasons = pipeline::DropReason::ALL.iter();

@@ -444,6 +444,7 @@ fn branch_in_words(tables: &Tables, branch: &Branch) -> String {
                 asked.join("; ")
             )
         }
+        Destination::Monitor { inport } => format!("monitor {}", name(tables, *inport)),
         Destination::Drop { reason, .. } => format!("drop {reason}"),
     });
     words.join(" ")
