@@ -20,6 +20,7 @@ pub mod logging;
 mod metrics;
 pub mod node;
 pub mod port;
+pub mod probe;
 pub mod snapshot;
 pub mod state;
 pub mod stats;

@@ -84,7 +84,9 @@ impl Attempt {
             Asked::Connection | Asked::Http(_) => {
                 let mut socket = tcp_socket();
                 let stack = interface.context();
-                socket.connect(stack, IpEndpoint::from(remote), local).ok()?;
+                socket
+                    .connect(stack, IpEndpoint::from(remote), local)
+                    .ok()?;
                 sockets.add(socket)
             }
         };
@@ -182,15 +184,13 @@ fn tcp_socket() -> tcp::Socket<'static> {
 
 /// A socket with the one datagram that it is to send.
 fn datagram(local: IpEndpoint, remote: SocketAddr) -> Option<udp::Socket<'static>> {
-    let buffer = || {
-        udp::PacketBuffer::new(
-            vec![udp::PacketMetadata::EMPTY],
-            vec![0; DATAGRAM.len()],
-        )
-    };
+    let buffer =
+        || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY], vec![0; DATAGRAM.len()]);
     let mut socket = udp::Socket::new(buffer(), buffer());
     socket.bind(local).ok()?;
-    socket.send_slice(&DATAGRAM, IpEndpoint::from(remote)).ok()?;
+    socket
+        .send_slice(&DATAGRAM, IpEndpoint::from(remote))
+        .ok()?;
     Some(socket)
 }
 

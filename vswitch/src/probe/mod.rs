@@ -132,22 +132,18 @@ impl Prober {
         let Some(attempt) = &mut runner.attempt else {
             return;
         };
+        let was_due = runner.due;
         match &ip.transport {
             Transport::Tcp { .. } => {
                 let start = usize::from(layout.network);
                 attempt.segment(local_port, frame.bytes.get(start..).unwrap_or_default());
+                runner.due = runner.due.min(now);
             }
             message => {
                 if let Some(finding) = attempt.error(message, local_port) {
                     self.is_changed |= runner.found(finding, now);
                 }
             }
-        }
-        // It is worked on at once: with what came, or with its next beginning.
-        let was_due = std::mem::replace(&mut runner.due, runner.due.min(now));
-        let is_done = runner.attempt.is_none();
-        if is_done {
-            runner.due = now + runner.interval();
         }
         let due = runner.due;
         self.due.remove(&(was_due, key.clone()));
@@ -259,7 +255,7 @@ fn subject(at: PortRef, ip: &Ip) -> Option<(ProbeKey, u16)> {
         transport_port,
     };
     match &ip.transport {
-        Transport::Tcp { src, dst, .. } if ip.fragment == Fragment::No => {
+        Transport::Tcp { src, dst, .. } if ip.fragment == Fragment::Whole => {
             Some((key(ip_protocol::TCP, *src), *dst))
         }
         Transport::Icmp {

@@ -87,7 +87,9 @@ impl Standing {
     /// Takes note of a finding; true if the status is another one now.
     pub(super) fn note(&mut self, finding: Finding, probe: &Probe, now: Instant) -> bool {
         let is_success = finding.is_success();
-        let is_alike = self.last.is_some_and(|last| last.is_success() == is_success);
+        let is_alike = self
+            .last
+            .is_some_and(|last| last.is_success() == is_success);
         self.in_a_row = if is_alike {
             self.in_a_row.saturating_add(1)
         } else {

@@ -285,6 +285,7 @@ impl Nodes {
                     arrived.push(end(format!("held for {}", hold.next_hop)));
                     self.held = Some((node.clone(), hold.resume.clone(), flow.clone()));
                 }
+                Destination::Monitor { .. } => arrived.push(end("monitor".to_owned())),
                 Destination::Tunnel(tunnel) => {
                     let to = tunnel.chassis.to_string();
                     let ingress = Ingress::Tunnel {
