@@ -171,6 +171,7 @@ fn translations_and_gateways() {
             name: name.into(),
             ports: [port.id].into(),
             nat: nats.iter().map(|nat| nat.id).collect(),
+            options: map(&[("requested-tnl-key", &number.to_string())]),
             ..nb::LogicalRouter::default()
         };
     let peers = nb::AddressSet {
@@ -196,7 +197,7 @@ fn translations_and_gateways() {
     ranged.exempted_ext_ips = Some(peers.id);
     let mut floating = nat(0x22, "dnat_and_snat", "192.0.2.2", "10.0.0.2");
     floating.external_mac = Some("0a:00:00:00:00:99".into());
-    floating.logical_port = Some("a".into());
+    floating.logical_port = Some("inside".into());
     floating.gateway_port = Some(outside.id);
     let mut lost = nat(0x23, "dnat_and_snat", "fd02::2", "fd00::2");
     lost.external_mac = Some("0a:00:00:00:00:98".into());
@@ -204,18 +205,20 @@ fn translations_and_gateways() {
     lost.options = map(&[("stateless", "true"), ("add_route", "true")]);
     let vain = nat(0x24, "dnat", "192.0.2.3", "10.0.0.3");
     let mut central = router(0x32, "central", &to_gateway, &[&lost]);
-    central.options = map(&[
+    central.options.extend(map(&[
         ("chassis", "n3"),
         ("lb_force_snat_ip", "router_ip"),
         ("dnat_force_snat_ip", "10.2.0.9 fd02::9"),
-    ]);
+    ]));
     let distributed = router(0x31, "distributed", &outside, &[&ranged, &floating]);
     let mut useless = router(0x33, "useless", &plain_port, &[&vain]);
-    useless.options = map(&[("lb_force_snat_ip", "x")]);
+    useless.options.extend(map(&[("lb_force_snat_ip", "x")]));
     let mut joined = harness::port("joined");
     joined.r#type = "router".into();
     joined.options = map(&[("router-port", "to-gateway")]);
-    let mut operations = harness::switch("t", &[joined]);
+    let mut inside = harness::port("inside");
+    inside.options = map(&[("requested-tnl-key", "7")]);
+    let mut operations = harness::switch("t", &[joined, inside]);
     operations.extend(gateways.iter().map(Table::insert));
     operations.extend([outside.insert(), to_gateway.insert(), plain_port.insert()]);
     operations.extend([ranged.insert(), floating.insert(), lost.insert()]);
