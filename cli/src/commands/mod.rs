@@ -3,6 +3,7 @@
 mod acl;
 mod alone;
 mod database;
+mod gateway_chassis;
 mod general;
 mod load_balancer;
 mod load_balancer_list;
@@ -33,6 +34,7 @@ pub(super) static GROUPS: &[&Group] = &[
     &switch_port::GROUP,
     &router::GROUP,
     &router_port::GROUP,
+    &gateway_chassis::GROUP,
     &route::GROUP,
     &mac_binding::GROUP,
     &port_group::GROUP,

@@ -1,0 +1,113 @@
+//! The nodes that a distributed gateway port may be on: `lrp-*-gateway-chassis`.
+
+use std::cmp::Reverse;
+
+use model::nb::{GatewayChassis, LogicalRouterPort};
+use model::{Datum, Id};
+
+use crate::command::{Call, Command, Group};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::lookup::require;
+
+/// The greatest priority.
+const MAX_PRIORITY: i64 = 32_767;
+
+/// The family.
+pub(super) static GROUP: Group = Group {
+    title: "Gateway chassis commands",
+    commands: &[
+        Command::rows(
+            "lrp-set-gateway-chassis",
+            ("PORT CHASSIS [PRIORITY]", 2, 3),
+            "let PORT be on CHASSIS, unless one of greater PRIORITY (0 unless given) may have it",
+            set,
+        )
+        .examples(&["lrp-set-gateway-chassis gateway-web node1 20"]),
+        Command::rows(
+            "lrp-del-gateway-chassis",
+            ("PORT CHASSIS", 2, 2),
+            "no longer let PORT be on CHASSIS",
+            delete,
+        ),
+        Command::rows(
+            "lrp-get-gateway-chassis",
+            ("PORT", 1, 1),
+            "print the nodes that PORT may be on, the greatest priority first",
+            list,
+        ),
+    ],
+};
+
+fn set(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
+    let port: LogicalRouterPort = require(context, call.argument(0))?;
+    let chassis_name = call.argument(1);
+    let priority = match call.arguments().get(2) {
+        None => 0,
+        Some(text) => parse_priority(text)?,
+    };
+    if let Some(known) = find(context, &port, chassis_name) {
+        context
+            .rows
+            .update(known.id, "priority", Datum::scalar(priority));
+        return Ok(());
+    }
+    let chassis = GatewayChassis {
+        id: Id::random(),
+        name: name_of(&port, chassis_name),
+        chassis_name: chassis_name.to_owned(),
+        priority,
+        ..GatewayChassis::default()
+    };
+    context.rows.add(&chassis);
+    context
+        .rows
+        .add_element(port.id, "gateway_chassis", chassis.id.uuid());
+    Ok(())
+}
+
+fn delete(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
+    let port: LogicalRouterPort = require(context, call.argument(0))?;
+    let chassis_name = call.argument(1);
+    let Some(known) = find(context, &port, chassis_name) else {
+        return Err(Failure::new(format!(
+            "chassis {chassis_name} is not added to logical port {}",
+            port.name
+        )));
+    };
+    context
+        .rows
+        .remove_element(port.id, "gateway_chassis", known.id.uuid());
+    Ok(())
+}
+
+fn list(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
+    let port: LogicalRouterPort = require(context, call.argument(0))?;
+    let mut all = all(context, &port);
+    all.sort_by_key(|chassis| (Reverse(chassis.priority), chassis.name.clone()));
+    for chassis in all {
+        context.line(format!("{} {:>5}", chassis.name, chassis.priority));
+    }
+    Ok(())
+}
+
+fn parse_priority(text: &str) -> Result<i64, Failure> {
+    let priority = text.parse().ok();
+    priority
+        .filter(|priority| (0..=MAX_PRIORITY).contains(priority))
+        .ok_or_else(|| Failure::new(format!("{text}: priority must in range 0...{MAX_PRIORITY}")))
+}
+
+fn name_of(port: &LogicalRouterPort, chassis: &str) -> String {
+    format!("{}-{chassis}", port.name)
+}
+
+fn all(context: &Context<'_>, port: &LogicalRouterPort) -> Vec<GatewayChassis> {
+    let rows = port.gateway_chassis.iter();
+    rows.filter_map(|&row| context.rows.get(row)).collect()
+}
+
+fn find(context: &Context<'_>, port: &LogicalRouterPort, chassis: &str) -> Option<GatewayChassis> {
+    let name = name_of(port, chassis);
+    all(context, port).into_iter().find(|row| row.name == name)
+}
