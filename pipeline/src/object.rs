@@ -49,6 +49,8 @@ pub struct DatapathKey(u32);
 impl DatapathKey {
     /// The greatest key (RFC 8926 section 3.4: the VNI has 24 bits).
     pub const MAX: u32 = 0x00ff_ffff;
+    /// The first key.
+    pub const FIRST: Self = Self(1);
 
     /// A key in `1..=DatapathKey::MAX`.
     pub fn new(value: u32) -> Result<Self, KeyError> {
@@ -79,6 +81,8 @@ pub struct PortKey(u16);
 impl PortKey {
     /// The greatest key: the Geneve option has 15 bits for the logical ingress port.
     pub const MAX: u16 = 0x7fff;
+    /// The first key.
+    pub const FIRST: Self = Self(1);
 
     /// A key in `1..=PortKey::MAX`.
     pub fn new(value: u32) -> Result<Self, KeyError> {

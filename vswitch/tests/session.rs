@@ -8,7 +8,7 @@ use packet::Mac;
 use pipeline::LearnedKey;
 use pipeline::object::{
     Attachment as Plug, Datapath, DatapathKey, DatapathKind, FdbEntry, Global, Object, Port,
-    PortKey, PortKind, PortRef, Switch, SwitchPort,
+    PortKey, PortKind, PortRef, Probe, ProbeKey, ProbeKind, Switch, SwitchPort,
 };
 use southbound_proto::convert::encode_object;
 use southbound_proto::southbound as wire;
@@ -40,6 +40,8 @@ struct Story {
     mtus: Vec<u32>,
     /// The callers that were answered, each with the MTU of what it got.
     answered: Vec<Result<Option<u32>, String>>,
+    /// The ports that were probed.
+    probed: Vec<PortRef>,
 }
 
 impl Story {
@@ -66,6 +68,7 @@ impl Story {
             done: Vec::new(),
             mtus: Vec::new(),
             answered: Vec::new(),
+            probed: Vec::new(),
         };
         story.perform(effects);
         story
@@ -92,6 +95,7 @@ impl Story {
                         .push(message.message.expect("agents say something"));
                 }
                 Effect::Publish { epoch, .. } => self.epoch = epoch,
+                Effect::Probe(frame) => self.probed.push(frame.at),
                 Effect::OpenInterface {
                     serial, attachment, ..
                 } => self.done.push(Event::InterfaceOpened {
@@ -209,11 +213,20 @@ impl Story {
             Up::Nack(nack) => format!("nack@{}", nack.revision),
             Up::Resync(resync) => format!("resync@{}", resync.have_revision),
             Up::PortsUp(_) => "ports-up".to_owned(),
+            Up::Health(health) => format!("health{:?}", statuses(&health)),
             Up::Heartbeat(_) => "heartbeat".to_owned(),
             other => format!("{other:?}"),
         });
         kinds.collect::<Vec<_>>().join(" ")
     }
+}
+
+fn statuses(health: &wire::Health) -> Vec<wire::ProbeStatus> {
+    health
+        .probes
+        .iter()
+        .map(wire::ProbeHealth::status)
+        .collect()
 }
 
 fn welcome(protocol_version: u32) -> Down {
@@ -279,7 +292,7 @@ fn delta_of(from: u64, to: u64, objects: &[Object]) -> Down {
 fn a_stream_begins_with_hello_and_what_the_node_holds() {
     let mut story = Story::begin();
     story.open();
-    assert_eq!(story.said(), "hello inventory@0 ports-up");
+    assert_eq!(story.said(), "hello inventory@0 ports-up health[]");
     assert_eq!(story.status(), Status::Connecting);
     story.told(welcome(1));
     assert_eq!(story.status(), Status::Connected);
@@ -317,7 +330,7 @@ fn a_step_from_elsewhere_makes_the_node_say_anew_what_it_holds() {
     story.adopted();
     story.said();
     story.told(delta(7, 8));
-    assert_eq!(story.said(), "resync@5 inventory@5 ports-up");
+    assert_eq!(story.said(), "resync@5 inventory@5 ports-up health[]");
     assert_eq!(story.status(), Status::Connected);
 }
 
@@ -576,4 +589,61 @@ fn an_entry_in_use_is_told_again_whoever_learned_it() {
         story.happens(used());
         assert_eq!(told(&mut story), expected, "after {pause:?}");
     }
+}
+
+/// A switch whose only port is bound to `chassis`, and a probe of a backend behind it.
+fn probed_on(chassis: &str) -> Vec<Object> {
+    let mut objects = switch_with("backend", Plug::Vif);
+    let Some(Object::Port(port)) = objects.last_mut() else {
+        unreachable!()
+    };
+    let at = port.at;
+    if let PortKind::Switch(row) = &mut port.kind {
+        row.chassis = Some(chassis.into());
+    }
+    objects.push(Object::Probe(Probe {
+        key: ProbeKey {
+            port: at,
+            ip: [10, 0, 0, 1].into(),
+            protocol: 6,
+            transport_port: 80,
+        },
+        source_mac: Mac([2, 0, 0, 0, 0, 1]),
+        source_ip: [10, 0, 0, 9].into(),
+        mac: Mac([2, 0, 0, 0, 0, 2]),
+        kind: ProbeKind::Tcp,
+        interval_s: 5,
+        timeout_s: 1,
+        success_count: 1,
+        failure_count: 1,
+    }));
+    objects
+}
+
+#[test]
+fn the_health_of_the_backends_on_this_node_is_told_when_it_changes_and_on_every_stream() {
+    let mut story = Story::welcomed();
+    story.told(delta_of(0, 5, &probed_on("node1")));
+    story.adopted();
+    assert_eq!(story.probed.len(), 1);
+    story.said();
+    // Nobody answers within the timeout.
+    story.passes(Duration::from_millis(1_000));
+    assert_eq!(story.said(), "heartbeat");
+    story.passes(story.agent.deadline() - story.now);
+    assert_eq!(story.said(), "health[Offline]");
+    story.on_stream(Happening::Closed("gone".to_owned()));
+    story.passes(BACK_OFF_MAX);
+    story.open();
+    assert!(story.said().ends_with("health[Offline]"));
+}
+
+#[test]
+fn backends_on_other_nodes_are_not_probed_here() {
+    let mut story = Story::welcomed();
+    story.told(delta_of(0, 5, &probed_on("node2")));
+    story.adopted();
+    story.passes(Duration::from_millis(1_000));
+    assert!(story.probed.is_empty());
+    assert!(story.agent.probe_reports().is_empty());
 }

@@ -17,12 +17,15 @@ use super::{
     Agent, AttachRequest, Attachment, Effect, Event, PortStatus, Refusal, Saved, WaiterId,
 };
 use crate::attach::InterfacePlan;
-use crate::datapath::DataPath;
+use crate::datapath::{DataPath, PortFrame};
 use crate::port::TapBackend;
+use crate::probe::Report;
 use crate::state::State;
 
 /// Events and commands that wait for the agent, at most; who has more waits.
 const QUEUE_MAX: usize = 4_096;
+/// Answers to probes that the agent is told of at once, at most.
+const ANSWERS_MAX: usize = 64;
 /// The pause before saving the objects is tried again. Otherwise there is none: what changes during one save
 /// goes with the next.
 const SAVE_RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -77,6 +80,8 @@ pub struct View {
     pub objects: usize,
     /// What is attached and how it stands.
     pub ports: Vec<PortStatus>,
+    /// The backends that are probed and how they fare.
+    pub probes: Vec<Report>,
     /// The tables.
     pub tables: pipeline::Tables,
 }
@@ -170,6 +175,8 @@ pub fn start(parts: Parts) -> (Control, JoinHandle<()>) {
     let (commands, command_receiver) = mpsc::channel(QUEUE_MAX);
     let (events, event_receiver) = mpsc::channel(QUEUE_MAX);
     let (agent, effects) = parts.agent;
+    // Nobody else has them.
+    let answers = parts.data_path.take_answers();
     let driver = Driver {
         agent,
         interfaces: Interfaces::new(parts.data_path.clone(), parts.backend, events.clone()),
@@ -181,7 +188,11 @@ pub fn start(parts: Parts) -> (Control, JoinHandle<()>) {
         saving: None,
         is_unsaved: false,
     };
-    let task = tokio::spawn(driver.run(effects, command_receiver, event_receiver, parts.stop));
+    let task = tokio::spawn(driver.run(
+        effects,
+        (command_receiver, event_receiver, answers),
+        parts.stop,
+    ));
     (Control { commands }, task)
 }
 
@@ -214,8 +225,7 @@ impl Driver {
     async fn run(
         mut self,
         effects: Vec<Effect>,
-        mut commands: mpsc::Receiver<Command>,
-        mut events: mpsc::Receiver<Event>,
+        (mut commands, mut events, mut answers): Inlets,
         stop: CancellationToken,
     ) {
         self.perform(effects).await;
@@ -234,6 +244,7 @@ impl Driver {
                     None => continue,
                 },
                 Some(event) = events.recv() => event,
+                Some(frames) = next_frames(&mut answers) => Event::Monitored(frames),
                 _ = gone_check.tick() => {
                     self.find_gone().await;
                     continue;
@@ -299,6 +310,7 @@ impl Driver {
             is_restored: self.agent.is_restored(),
             objects: self.agent.objects().count(),
             ports: self.agent.port_statuses(),
+            probes: self.agent.probe_reports(),
             tables: self.agent.objects().tables().clone(),
         }
     }
@@ -307,6 +319,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Stream(effect) => self.stream_effect(effect),
+                Effect::Probe(frame) => self.watch.probe(frame),
                 Effect::Publish { epoch, tables } => self.watch.publish(epoch, tables),
                 Effect::SaveObjects => {
                     self.is_unsaved = true;
@@ -433,6 +446,20 @@ impl Driver {
             tracing::error!(%error, "the objects could not be saved");
         }
     }
+}
+
+/// Where the driver hears of things.
+type Inlets = (
+    mpsc::Receiver<Command>,
+    mpsc::Receiver<Event>,
+    Option<mpsc::Receiver<PortFrame>>,
+);
+
+/// Waits for answers to probes, and takes some at once; `None` when there will be no more.
+async fn next_frames(answers: &mut Option<mpsc::Receiver<PortFrame>>) -> Option<Vec<PortFrame>> {
+    let mut frames = Vec::new();
+    let count = answers.as_mut()?.recv_many(&mut frames, ANSWERS_MAX).await;
+    (count > 0).then_some(frames)
 }
 
 /// Waits for a task that may not be there: then, for good.

@@ -8,6 +8,7 @@ use pipeline::{Learn, LearnedKey, Tables};
 use super::attachment::{AttachRequest, Attachment, Refusal, WaiterId};
 use super::session;
 use crate::attach::InterfacePlan;
+use crate::datapath::PortFrame;
 
 /// Something the agent is told.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub enum Event {
     Learned(Vec<Learn>),
     /// Traffic used learned entries.
     Used(Vec<LearnedKey>),
+    /// Frames came that answer probes of backends.
+    Monitored(Vec<PortFrame>),
     /// Someone wants a port attached.
     Attach {
         /// Who waits for the answer.
@@ -102,6 +105,8 @@ pub enum Effect {
         /// The tables.
         tables: Tables,
     },
+    /// Put a probe of a backend out by its port.
+    Probe(PortFrame),
     /// northd's objects changed: save them soon.
     SaveObjects,
     /// The attachments changed: save them before anything that follows is done.

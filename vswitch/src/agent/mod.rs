@@ -15,6 +15,7 @@ mod learning;
 mod local;
 mod objects;
 mod ports;
+mod probing;
 pub mod session;
 mod transport;
 mod watch;
@@ -25,6 +26,8 @@ use std::time::Instant;
 use pipeline::object::{Attachment as Attached, PortKind};
 use pipeline::{Learn, LearnedKey};
 use southbound_proto::southbound as wire;
+
+use crate::probe::Report;
 use wire::from_node::Message as Up;
 
 pub use assembly::{Assembly, Progress, STEP_ENTRIES_MAX, Step};
@@ -34,6 +37,7 @@ pub use effect::{Effect, Event, OpenMode};
 use learning::{Ages, Learning};
 pub use objects::{Objects, Saved};
 pub use ports::Ports;
+use probing::Probing;
 use session::{Identity, Session};
 
 /// The agent of one node.
@@ -43,6 +47,7 @@ pub struct Agent {
     objects: Objects,
     learning: Learning,
     ports: Ports,
+    probing: Probing,
     /// The number of the youngest published snapshot.
     epoch: u64,
     /// The revision that is to be acknowledged once the snapshot is adopted and its ports are up.
@@ -70,12 +75,14 @@ impl Agent {
     ) -> (Self, Vec<Effect>) {
         let mut effects = Vec::new();
         let ports = Ports::restore(attachments, mtu, now, &mut effects);
+        let probing = Probing::new(identity.seed);
         let mut agent = Self {
             session: Session::new(identity, now),
             revision_in_force: objects.revision(),
             objects,
             learning: Learning::new(now),
             ports,
+            probing,
             epoch: 0,
             unacknowledged: None,
             adopted_epoch: 0,
@@ -83,6 +90,7 @@ impl Agent {
         };
         agent.publish(&mut effects);
         agent.rebind(&mut effects);
+        agent.configure_probes(now);
         (agent, effects)
     }
 
@@ -90,7 +98,10 @@ impl Agent {
     pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut messages = Vec::new();
-        let concerns_ports = !matches!(event, Event::Learned(_) | Event::Used(_));
+        let concerns_ports = !matches!(
+            event,
+            Event::Learned(_) | Event::Used(_) | Event::Monitored(_)
+        );
         match event {
             Event::Stream { stream, event } => self.stream_event(stream, event, now, &mut effects),
             Event::Adopted { epoch } => {
@@ -102,6 +113,7 @@ impl Agent {
                 let (tables, ages) = (self.objects.tables(), self.ages());
                 self.learning.used(&keys, tables, ages, now);
             }
+            Event::Monitored(frames) => self.probing.receive(&frames, now),
             Event::Attach {
                 waiter,
                 request,
@@ -166,9 +178,12 @@ impl Agent {
         let is_connected = self.session.is_established();
         let learning = self.learning.deadline(is_connected);
         let soonest = self.session.deadline().min(learning);
-        self.ports
-            .deadline(is_connected)
-            .map_or(soonest, |at| at.min(soonest))
+        let ports = self.ports.deadline(is_connected);
+        let probes = self.probing.deadline(is_connected);
+        [ports, probes]
+            .into_iter()
+            .flatten()
+            .fold(soonest, Instant::min)
     }
 
     // === for those who look ===
@@ -202,6 +217,11 @@ impl Agent {
     pub fn port_statuses(&self) -> Vec<PortStatus> {
         self.ports
             .statuses(self.objects.tables(), self.session.is_established())
+    }
+
+    /// The backends that are probed here and how they fare.
+    pub fn probe_reports(&self) -> Vec<Report> {
+        self.probing.reports()
     }
 
     // === steps ===
@@ -239,7 +259,7 @@ impl Agent {
                     revision = self.revision_in_force,
                     "lost northd: forwarding goes on as of the last revision"
                 ),
-                session::Effect::Apply(step) => self.apply(step, effects),
+                session::Effect::Apply(step) => self.apply(step, now, effects),
                 session::Effect::AckAgain => self.acknowledge_again(effects),
                 session::Effect::ClaimAnswered(result) => {
                     self.ports.claim_answered(&result, now, effects);
@@ -261,6 +281,7 @@ impl Agent {
         }
         self.ports.claim_all(now);
         self.send_up(effects);
+        self.send(Up::Health(self.probing.health()), effects);
     }
 
     /// Ports that are bound to this node by the objects but have no interface here.
@@ -282,7 +303,7 @@ impl Agent {
             .collect()
     }
 
-    fn apply(&mut self, step: Step, effects: &mut Vec<Effect>) {
+    fn apply(&mut self, step: Step, now: Instant, effects: &mut Vec<Effect>) {
         let revision = step.to_revision;
         if step.unknown_count > 0 {
             let count = step.unknown_count;
@@ -304,6 +325,7 @@ impl Agent {
                 });
                 effects.push(Effect::SaveObjects);
                 self.rebind(effects);
+                self.configure_probes(now);
             }
             Err(error) => {
                 let reason = error.to_string();
@@ -318,6 +340,11 @@ impl Agent {
         for message in self.ports.tables_changed(tables, self.epoch, effects) {
             self.send(message, effects);
         }
+    }
+
+    fn configure_probes(&mut self, now: Instant) {
+        let tables = self.objects.tables();
+        self.probing.configure(self.objects.probes(), tables, now);
     }
 
     fn learn(&mut self, learned: &[Learn], now: Instant, effects: &mut Vec<Effect>) {
@@ -350,9 +377,13 @@ impl Agent {
             self.send(message, effects);
         }
         self.expire(now, effects);
+        effects.extend(self.probing.advance(now).into_iter().map(Effect::Probe));
         if self.session.is_established() {
             for report in self.learning.reports(now) {
                 self.send(Up::Learned(report), effects);
+            }
+            if let Some(health) = self.probing.report_due(now) {
+                self.send(Up::Health(health), effects);
             }
             for claim in self.ports.claims_due(now) {
                 self.send(claim, effects);

@@ -1,8 +1,12 @@
 //! The objects that the node holds: northd's, what was learned here on top of them, and the tables they make.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
-use pipeline::object::{ChassisName, FdbEntry, Neighbor, Object, ObjectKey};
+use pipeline::object::{
+    ChassisName, DatapathKey, FdbEntry, Neighbor, Object, ObjectKey, PortKey, PortRef, Probe,
+    ProbeKey,
+};
 use pipeline::{ApplyError, Learn, LearnedKey, Tables};
 
 use super::assembly::Step;
@@ -77,6 +81,18 @@ impl Objects {
     /// Keys and versions of all that northd gave.
     pub fn inventory(&self) -> impl Iterator<Item = (&ObjectKey, u64)> {
         self.given.iter().map(|(key, (version, _))| (key, *version))
+    }
+
+    /// The probes of backends that northd gave.
+    pub fn probes(&self) -> impl Iterator<Item = &Probe> {
+        let from = ObjectKey::Probe(least_probe());
+        let kind = |object| match object {
+            &(_, Object::Probe(ref probe)) => Some(probe),
+            _ => None,
+        };
+        self.given
+            .range(from..)
+            .map_while(move |(_, object)| kind(object))
     }
 
     /// Takes a whole step, or on an error nothing of it. northd's word replaces what was learned here.
@@ -222,5 +238,18 @@ pub(super) fn learned_key(key: &ObjectKey) -> Option<LearnedKey> {
         ObjectKey::Fdb(switch, mac) => Some(LearnedKey::Station(switch, mac)),
         ObjectKey::Neighbor(port, ip) => Some(LearnedKey::Neighbor(port, ip)),
         _ => None,
+    }
+}
+
+/// What no probe's key is less than.
+fn least_probe() -> ProbeKey {
+    ProbeKey {
+        port: PortRef {
+            datapath: DatapathKey::FIRST,
+            port: PortKey::FIRST,
+        },
+        ip: Ipv4Addr::UNSPECIFIED.into(),
+        protocol: 0,
+        transport_port: 0,
     }
 }

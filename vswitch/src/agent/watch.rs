@@ -9,7 +9,7 @@ use pipeline::Tables;
 use tokio::sync::mpsc;
 
 use super::Event;
-use crate::datapath::{self, DataPath, Revision};
+use crate::datapath::{self, DataPath, PortFrame, Revision};
 
 /// How long the workers may take for a batch before it is worth a word in the log.
 const ADOPTION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -55,6 +55,11 @@ impl Watch {
             data_path,
             published,
         }
+    }
+
+    /// Puts a probe out by its port.
+    pub(super) fn probe(&self, frame: PortFrame) {
+        self.data_path.probe(frame);
     }
 
     /// Gives the workers these tables.
