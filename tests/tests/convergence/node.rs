@@ -156,7 +156,7 @@ impl Node {
                     let deleted = waiter.map(|waiter| Event::InterfaceDeleted { waiter });
                     self.soon.extend(deleted.map(|event| (later, event)));
                 }
-                Effect::Answer { .. } => {}
+                Effect::Answer { .. } | Effect::Probe(_) => {}
             }
         }
     }
