@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use ground::process::wait_until;
 use pipeline::Tables;
-use pipeline::object::{Object, ObjectKey, PortRef};
+use pipeline::object::{Object, ObjectKey};
 use tests::scenario::Side;
 use vswitch::datapath::{DataPath, DataPathConfig};
 use vswitch::port::{MemoryPort, Port, Wire};
@@ -76,18 +76,6 @@ impl Weft {
         let revision = self.path.publish(Arc::new(self.tables.clone()));
         Ok(self.path.wait_adopted(revision, PATIENCE)?)
     }
-
-    /// Where a port is.
-    fn place(&self, name: &str) -> Result<PortRef> {
-        let objects = self.northd.objects()?;
-        let mut places = objects.values().filter_map(|(_, object)| match object {
-            Object::Port(port) if port.name == name => Some(port.at),
-            _ => None,
-        });
-        places
-            .next()
-            .with_context(|| format!("there is no port {name}"))
-    }
 }
 
 impl Side for Weft {
@@ -95,13 +83,17 @@ impl Side for Weft {
         for port in ports {
             self.northd.claim(port)?;
         }
-        for port in ports {
+        self.sync()?;
+        for name in ports {
+            let port = self.tables.port_named(name);
+            let at = port.with_context(|| format!("there is no port {name}"))?.at;
             let (device, wire) = MemoryPort::new(WIRE)?;
             let ends: Vec<Box<dyn Port>> = vec![Box::new(device)];
-            self.path.add_port(self.place(port)?, ends)?;
-            self.wires.insert(port.clone(), wire);
+            let revision = self.path.add_port(at, ends)?;
+            self.path.wait_adopted(revision, PATIENCE)?;
+            self.wires.insert(name.clone(), wire);
         }
-        self.sync()
+        Ok(())
     }
 
     fn command(&mut self, lines: &[Vec<String>]) -> Result<()> {
