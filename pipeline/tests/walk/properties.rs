@@ -3,6 +3,7 @@
 mod policy;
 mod random;
 mod scan;
+mod service;
 
 use packet::{FlowKey, Segment};
 use pipeline::conntrack::Untracked;

@@ -1,10 +1,11 @@
 //! Remembered verdicts: for which packets one holds, and what voids it.
 
-use packet::flow::Transport;
+use packet::flow::{Transport, ip_protocol};
 use pipeline::object::{Chassis, Global, Object, ObjectKey};
 use pipeline::{Limits, Tables};
 
 use crate::support::flows::*;
+use crate::support::service::uuid;
 use crate::support::{Net, sent};
 
 const A: &str = "0a:00:00:00:01:01";
@@ -238,5 +239,33 @@ fn what_was_learned_voids_the_verdicts_that_used_it_when_it_changes() {
                 "{key:?}"
             );
         }
+    }
+}
+
+#[test]
+fn what_serves_a_packet_voids_its_verdict_when_it_goes() {
+    let net = routed()
+        .vip("lb", ip_protocol::UDP, "10.0.3.1:2 => 10.0.2.1:2")
+        .vip("other", ip_protocol::UDP, "10.0.3.7:2 => 10.0.2.1:2")
+        .balanced("one", &["lb", "other"])
+        .edit_router("r", |router| router.chassis = Some("n1".into()))
+        .nat("r", "snat 10.0.2.9 10.0.1.1");
+    let before = net.tables(Some("n1"));
+    let served = sent(&before, "a", &udp(TO_R, "10.0.1.1", "10.0.3.1"));
+    let translated = sent(&before, "a", &udp(TO_R, "10.0.1.1", "10.0.2.1"));
+    let switched = sent(&before, "a", &frame(A, "0a:00:00:00:01:99"));
+    let verdicts = [&served, &translated, &switched];
+    for key in net.objects.keys() {
+        let expected = match key {
+            ObjectKey::Vip(vip) => [vip.balancer == uuid("lb"), false, false],
+            ObjectKey::Balancer(balancer) => [*balancer == uuid("lb"), false, false],
+            // The switches next to the router have to know its addresses.
+            ObjectKey::Nat(..) => [true; 3],
+            _ => continue,
+        };
+        let after = before.apply([], [key.clone()]).unwrap();
+        let voided =
+            verdicts.map(|verdict| after.generation_sum(&verdict.deps) != verdict.generation);
+        assert_eq!(voided, expected, "{key:?}");
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn home() -> impl Strategy<Value = Option<ChassisName>> {
     option::of(chassis())
 }
 
-fn chassis() -> impl Strategy<Value = ChassisName> {
+pub(super) fn chassis() -> impl Strategy<Value = ChassisName> {
     select(vec!["n1", "n2"]).prop_map(Into::into)
 }
 
@@ -99,6 +99,7 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
         1 => (datapath(), mac(), port_key())
             .prop_map(|(switch, mac, port)| Object::Fdb(FdbEntry { switch, mac, port })),
         6 => super::policy::object(),
+        6 => super::service::object(),
     ]
 }
 
@@ -106,11 +107,17 @@ pub(super) fn row((key, flag, enabled): (DatapathKey, bool, bool)) -> Object {
     let kind = match key.get() % 2 {
         1 => DatapathKind::Switch(Switch {
             vlan_passthru: flag,
-            ..Switch::default()
+            balancers: super::service::balancers(),
         }),
         _ => DatapathKind::Router(Router {
             always_learn_from_arp_request: flag,
             enabled,
+            balancers: super::service::balancers(),
+            chassis: (!flag).then(|| "n1".into()),
+            lb_force_snat: match flag {
+                true => ForceSnat::RouterIp,
+                false => ForceSnat::No,
+            },
             ..Router::default()
         }),
     };
@@ -178,8 +185,9 @@ fn switch_port() -> impl Strategy<Value = SwitchPort> {
 fn router_port() -> impl Strategy<Value = RouterPort> {
     let networks = (vec(ipv4(), 0..2), vec(ipv6(), 0..2));
     let mtu = option::weighted(0.3, select(vec![200_u16, 600]));
-    (mac(), networks, option::of(at()), mtu, table()).prop_map(
-        |(mac, (ipv4, ipv6), peer, gateway_mtu, route_table)| RouterPort {
+    let gateway = option::weighted(0.3, chassis());
+    (mac(), networks, option::of(at()), mtu, table(), gateway).prop_map(
+        |(mac, (ipv4, ipv6), peer, gateway_mtu, route_table, gateway)| RouterPort {
             mac,
             ipv4: ipv4
                 .into_iter()
@@ -192,7 +200,7 @@ fn router_port() -> impl Strategy<Value = RouterPort> {
             peer,
             gateway_mtu,
             route_table,
-            gateway: None,
+            gateway,
         },
     )
 }

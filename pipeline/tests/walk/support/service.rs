@@ -172,12 +172,6 @@ impl Net {
         edit(&mut nat);
         self.put(Object::Nat(nat))
     }
-
-    /// Without an object.
-    pub(crate) fn without(mut self, key: &ObjectKey) -> Self {
-        self.objects.remove(key).expect("the object to be there");
-        self
-    }
 }
 
 /// Nodes with their tables and connections.
