@@ -171,7 +171,7 @@ impl Balancing {
         at_front.retain(|other| other.vip.key != *key);
         at_front.extend(vip.map(|vip| Arc::new(Service::new(vip))));
         // What holds for one node comes before what holds for all.
-        at_front.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        at_front.sort_by_key(rank);
         self.note_front(front, at_front.is_empty());
         if !at_front.is_empty() {
             Arc::make_mut(&mut self.services).insert(front, at_front);
@@ -222,7 +222,7 @@ fn front(key: &VipKey) -> Front {
     (key.ip, key.protocol, key.port)
 }
 
-fn rank(service: &Service) -> (bool, Uuid) {
+fn rank(service: &Arc<Service>) -> (bool, Uuid) {
     let key = &service.vip.key;
     (key.chassis.is_none(), key.balancer)
 }

@@ -6,7 +6,7 @@
 //! proportion to the weights to within a place, and a backend that goes leaves its places to the others while
 //! those keep nearly all of theirs (Eisenbud et al., "Maglev", NSDI 2016, section 3.4).
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 /// Sizes of tables: primes, each about twice the one before.
@@ -109,11 +109,8 @@ fn size_for(backends: usize) -> usize {
 
 impl Turn {
     fn new((index, identity, weight): &(u16, Identity, u16), size: u64) -> Turn {
-        let [offset, skip] = SEEDS.map(|seed| {
-            let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();
-            identity.hash(&mut hasher);
-            hasher.finish()
-        });
+        let [offset, skip] =
+            SEEDS.map(|seed| foldhash::quality::FixedState::with_seed(seed).hash_one(identity));
         Turn {
             index: *index,
             weight: u64::from(*weight),

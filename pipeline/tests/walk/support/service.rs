@@ -287,7 +287,7 @@ impl Nodes {
                         inport: tunnel.inport,
                         outport: tunnel.outport,
                     };
-                    let crossed = [crossed, &[to.clone()]].concat();
+                    let crossed = [crossed, std::slice::from_ref(&to)].concat();
                     self.carry(Some(to), ingress, &flow, &crossed, arrived);
                 }
             }
