@@ -1,9 +1,8 @@
 //! The connections for people: to list them, and to flush some.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use pipeline::conntrack::{Kept, MadeBy, Zone};
+use pipeline::conntrack::{Kept, Zone};
 use pipeline::object::DatapathKey;
 
 use super::turn::{Member, Turn};
@@ -87,7 +86,7 @@ impl Turn<'_> {
             progress: entry.progress(),
             mark: visible.mark,
             label: entry.label(),
-            made_by: self.made_by(index).unwrap_or_else(Arc::<MadeBy>::default),
+            made_by: self.made_by(index).unwrap_or_default(),
             nat: visible.nat,
             last_seen_ms: entry.last_seen_ms.load(Ordering::Relaxed),
         };
