@@ -33,8 +33,8 @@ pub(crate) use routes::{MAIN, priority as route_priority};
 pub(crate) use switch::{Responder, SwitchTables};
 
 use crate::object::{
-    Acl, Attachment, Chassis, ChassisName, Datapath, DatapathKey, FdbEntry, Global, Meter,
-    Neighbor, Object, ObjectKey, PolicyOwner, Port, PortKind, PortRef, SwitchPort,
+    Acl, Attachment, Balancer, Chassis, ChassisName, Datapath, DatapathKey, FdbEntry, Global,
+    Meter, Nat, Neighbor, Object, ObjectKey, PolicyOwner, Port, PortKind, PortRef, SwitchPort,
 };
 
 /// A snapshot of the compiled tables. Cloning it is cheap.
@@ -115,6 +115,16 @@ impl Tables {
     /// All ACLs.
     pub fn all_acls(&self) -> impl Iterator<Item = &Arc<Acl>> {
         self.policies.acls()
+    }
+
+    /// A load balancer.
+    pub fn balancer(&self, uuid: Uuid) -> Option<&Balancer> {
+        self.balancing.balancer(uuid).map(|balancer| &**balancer)
+    }
+
+    /// All NATs.
+    pub fn all_nats(&self) -> impl Iterator<Item = &Arc<Nat>> {
+        self.datapaths.values().flat_map(|dp| dp.nats.values())
     }
 
     /// A meter.

@@ -17,14 +17,14 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::errno::Errno;
 use pipeline::Tables;
-use pipeline::conntrack::Settings;
+use pipeline::conntrack::{Settings, Zone};
 use pipeline::object::PortRef;
 use tokio::sync::mpsc;
 
 use crate::acl_log::{RECORDS, Record};
 use crate::buffer::Pool;
 use crate::connection::{ConnectionTable, Member};
-use crate::conntrack::{self, ConntrackTable, Filter, Listed};
+use crate::conntrack::{self, ConntrackTable, Filter, Listed, Survey};
 use crate::counter::{TrafficCounters, WorkerCounters};
 use crate::credit::Ledger;
 use crate::port::{Port, TunnelPort, overhead};
@@ -391,6 +391,18 @@ impl DataPath {
     pub fn flush_connections(&self, filter: &Filter) -> u64 {
         let now_ms = millis_since(self.started);
         self.lock_tracked().flush(filter, now_ms)
+    }
+
+    /// How many tracked connections there are, by what they are. Blocks the calling thread while it looks through the
+    /// table.
+    pub fn survey_connections(&self) -> Survey {
+        let now_ms = millis_since(self.started);
+        self.lock_tracked().survey(now_ms)
+    }
+
+    /// How often a zone had too many half-open connections for another one.
+    pub fn refused_connections(&self, zone: Zone) -> u64 {
+        self.tracking.refused_of(zone)
     }
 
     fn lock_tracked(&self) -> MutexGuard<'_, conntrack::Member> {

@@ -11,7 +11,7 @@ use pipeline::conntrack::{
 use pipeline::object::DatapathKey;
 use proptest::prelude::*;
 use uuid::Uuid;
-use vswitch::conntrack::{ConntrackTable, Filter, Member, Tracker};
+use vswitch::conntrack::{ConntrackTable, End, Filter, Member, Tracker, Within, ZoneCounts};
 
 fn zone(number: u32) -> Zone {
     let key = DatapathKey::new(number + 1).expect("a key");
@@ -378,25 +378,103 @@ fn a_flush_ends_what_its_filter_admits() {
         begin(member, &udp(client, 1 + (client % 2) as u16, 9_000), 0).expect("room");
     }
     let port = Filter {
-        port: Some(2),
+        either: of(None, Some(2)),
         ..Filter::default()
     };
     assert_eq!(member.list(&port, 10, 0).len(), 10);
     assert_eq!(members[1].flush(&port, 0), 1_500);
     let ip = Filter {
-        ip: Some(address(4)),
-        zones: Some(vec![zone(0)]),
+        src: of(Some("10.0.0.4"), None),
+        within: Some(Within::Zone(zone(0))),
         protocol: Some(ip_protocol::UDP),
         state: Some("unreplied".into()),
         ..Filter::default()
     };
     assert_eq!(members[1].flush(&ip, 0), 1);
     let elsewhere = Filter {
-        datapath: DatapathKey::new(7).ok(),
+        within: DatapathKey::new(7).ok().map(Within::Datapath),
         ..Filter::default()
     };
     assert_eq!(members[1].flush(&elsewhere, 0), 0);
     assert_eq!(table.counts().connections, 1_499);
+}
+
+fn of(network: Option<&str>, port: Option<u16>) -> End {
+    let network = network.map(|text| {
+        let address = || text.parse::<IpAddr>().map(Into::into);
+        text.parse().or_else(|_| address()).expect("a network")
+    });
+    End { network, port }
+}
+
+#[test]
+fn filters_see_a_connection_before_and_after_its_translation() {
+    let (_, mut members) = ConntrackTable::new(64, 1, Settings::default());
+    let member = &mut members[0];
+    let to_backend = NatRequest::Destination(address(9), 5_353);
+    let commit = Commit {
+        nat: Some(to_backend),
+        ..Commit::default()
+    };
+    let mut turn = member.begin();
+    let mut tracker = Tracker::new(&mut turn, 0);
+    let question = udp(1, 4_000, 2);
+    tracker
+        .commit(zone(0), &question, &Segment::Unknown, commit)
+        .expect("room");
+    drop(turn);
+    let any = End::default();
+    let cases = [
+        (of(Some("10.0.0.1"), Some(4_000)), any, true),
+        (any, of(Some("10.0.0.2"), Some(53)), true),
+        (any, of(Some("10.0.0.9"), Some(5_353)), true),
+        (any, of(Some("10.0.0.8/30"), None), true),
+        (any, of(Some("10.0.0.2"), Some(5_353)), false),
+        (of(Some("10.0.0.2"), None), any, false),
+        (any, of(Some("10.0.0.1"), None), false),
+        (any, of(Some("fd00::/8"), None), false),
+    ];
+    for (src, dst, expected) in cases {
+        let filter = Filter {
+            src,
+            dst,
+            ..Filter::default()
+        };
+        let is_found = !member.list(&filter, 1, 0).is_empty();
+        assert_eq!(is_found, expected, "{filter:?}");
+    }
+}
+
+#[test]
+fn a_survey_counts_by_state_and_zone_and_refusals_stay_with_their_zone() {
+    let settings = Settings {
+        half_open_per_zone: 3,
+        ..Settings::default()
+    };
+    let (table, mut members) = ConntrackTable::new(64, 1, settings);
+    let member = &mut members[0];
+    for client in 0..5 {
+        let is_kept = begin(member, &udp(client, 1, 100), 0).is_ok();
+        assert_eq!(is_kept, client < 3);
+    }
+    state(member, &reversed(&udp(0, 1, 100)), 0);
+    let survey = member.survey(0);
+    let states = [(17, "REPLIED", 1), (17, "UNREPLIED", 2)];
+    let counted = survey.states.into_iter();
+    assert!(counted.eq(states.map(|(protocol, state, count)| ((protocol, state), count))));
+    let counts = ZoneCounts {
+        connections: 3,
+        half_open: 2,
+    };
+    assert_eq!(
+        survey.zones.into_iter().collect::<Vec<_>>(),
+        [(zone(0), counts)]
+    );
+    assert_eq!(
+        (table.refused_of(zone(0)), table.refused_of(zone(1))),
+        (2, 0)
+    );
+    assert!(member.survey(1_000_000).zones.is_empty());
 }
 
 // === threads ===

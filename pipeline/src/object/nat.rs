@@ -48,6 +48,17 @@ pub enum NatKind {
     DnatAndSnat,
 }
 
+impl NatKind {
+    /// The type, as the row has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Snat => "snat",
+            Self::Dnat => "dnat",
+            Self::DnatAndSnat => "dnat_and_snat",
+        }
+    }
+}
+
 /// A NAT that is done on the node of a logical port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DistributedNat {

@@ -77,6 +77,16 @@ pub enum AclStage {
     ToLport,
 }
 
+impl AclStage {
+    /// The direction, as the row has it.
+    pub fn direction(self) -> &'static str {
+        match self {
+            Self::FromLport | Self::FromLportAfterLb => "from-lport",
+            Self::ToLport => "to-lport",
+        }
+    }
+}
+
 /// What an ACL does with what it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AclAction {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use packet::Flow;
 use packet::flow::{Arp, Fragment, Ip, Network, Transport, ether_type};
-use pipeline::object::{AclAction, AclStage, Severity};
+use pipeline::object::{AclAction, Severity};
 
 /// What an ACL did, in OVN's word.
 pub(super) fn verdict(action: AclAction) -> &'static str {
@@ -14,14 +14,6 @@ pub(super) fn verdict(action: AclAction) -> &'static str {
         AclAction::Drop => "drop",
         AclAction::Reject => "reject",
         AclAction::Pass => "pass",
-    }
-}
-
-/// The direction of an ACL, as its row has it.
-pub(super) fn direction(stage: AclStage) -> &'static str {
-    match stage {
-        AclStage::FromLport | AclStage::FromLportAfterLb => "from-lport",
-        AclStage::ToLport => "to-lport",
     }
 }
 

@@ -41,7 +41,7 @@ fn take(record: &Record, data_path: &Weak<DataPath>, meters: &mut Meters, book: 
         name: logged.name.clone(),
         verdict: line::verdict(logged.action),
         severity: line::severity(logged.severity),
-        direction: line::direction(logged.stage),
+        direction: logged.stage.direction(),
         inport: inport(record.place, &snapshot.tables),
         packet: line::packet(&record.flow),
     };

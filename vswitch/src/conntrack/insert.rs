@@ -52,7 +52,7 @@ impl Turn<'_> {
         let counters = &table.counters;
         let half_open = table.half_open(zone.number());
         if half_open.load(Ordering::Relaxed) >= table.settings.half_open_per_zone {
-            ConntrackTable::count(&counters.refused_half_open);
+            table.refuse(zone);
             return Err(CommitError::HalfOpenQuota);
         }
         self.make_room(now_ms);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use pipeline::conntrack::{Kept, Zone};
 use pipeline::object::DatapathKey;
 
@@ -16,18 +17,36 @@ const PATIENCE: usize = 1_000;
 /// Which connections are meant: those that agree with everything that is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// In one of these zones.
-    pub zones: Option<Vec<Zone>>,
-    /// In a zone of this datapath.
-    pub datapath: Option<DatapathKey>,
+    /// In a zone.
+    pub within: Option<Within>,
     /// Of this IP protocol.
     pub protocol: Option<u8>,
-    /// With this address at either end, translated or not.
-    pub ip: Option<IpAddr>,
-    /// With this port at either end, translated or not.
-    pub port: Option<u16>,
+    /// With such an end, on either side.
+    pub either: End,
+    /// Begun by such an end.
+    pub src: End,
+    /// Begun to such an end.
+    pub dst: End,
     /// In the state with this name.
     pub state: Option<String>,
+}
+
+/// Which zones are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// This one.
+    Zone(Zone),
+    /// Those of a switch or router, and of its ports.
+    Datapath(DatapathKey),
+}
+
+/// Which ends of a connection are meant, as they are before or after translation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// With such an address.
+    pub network: Option<IpNet>,
+    /// With this port; for ICMP, the identifier.
+    pub port: Option<u16>,
 }
 
 /// A connection, and for how long it will stay.
@@ -44,24 +63,22 @@ pub struct Listed {
 impl Filter {
     /// True if the connection is meant.
     pub fn admits(&self, kept: &Kept) -> bool {
-        let ends = [kept.original, kept.reply];
-        let datapath = || kept.zone.kind().map(|kind| kind.datapath());
-        self.zones
-            .as_ref()
-            .is_none_or(|zones| zones.contains(&kept.zone))
-            && self
-                .datapath
-                .is_none_or(|wanted| datapath() == Some(wanted))
+        let (original, reply) = (&kept.original, &kept.reply);
+        let begins = [
+            (original.src, original.src_port),
+            (reply.dst, reply.dst_port),
+        ];
+        let ends = [
+            (original.dst, original.dst_port),
+            (reply.src, reply.src_port),
+        ];
+        self.within.is_none_or(|within| within.holds(kept.zone))
             && self
                 .protocol
-                .is_none_or(|wanted| kept.original.protocol == wanted)
-            && self
-                .ip
-                .is_none_or(|ip| ends.iter().any(|end| end.src == ip || end.dst == ip))
-            && self.port.is_none_or(|port| {
-                ends.iter()
-                    .any(|end| end.src_port == port || end.dst_port == port)
-            })
+                .is_none_or(|wanted| original.protocol == wanted)
+            && (self.either.is_any_of(&begins) || self.either.is_any_of(&ends))
+            && self.src.is_any_of(&begins)
+            && self.dst.is_any_of(&ends)
             && self
                 .state
                 .as_ref()
@@ -69,9 +86,27 @@ impl Filter {
     }
 }
 
+impl Within {
+    fn holds(self, zone: Zone) -> bool {
+        match self {
+            Self::Zone(wanted) => zone == wanted,
+            Self::Datapath(key) => zone.kind().is_some_and(|kind| kind.datapath() == key),
+        }
+    }
+}
+
+impl End {
+    fn is_any_of(&self, ends: &[(IpAddr, u16)]) -> bool {
+        ends.iter().any(|(ip, port)| {
+            self.network.is_none_or(|network| network.contains(ip))
+                && self.port.is_none_or(|wanted| wanted == *port)
+        })
+    }
+}
+
 impl Turn<'_> {
     /// The connection in an entry, if it is one.
-    fn listed(&self, index: u32, now_ms: u64) -> Option<Listed> {
+    pub(super) fn listed(&self, index: u32, now_ms: u64) -> Option<Listed> {
         let entry = self.entry(index);
         let settings = &self.table().settings;
         if !entry.is_live() || entry.is_expired(settings, now_ms) {
@@ -139,7 +174,7 @@ impl Member {
     }
 
     /// Calls `work` for all entries, in turns of [`PORTION`].
-    fn each_portion(
+    pub(super) fn each_portion(
         &mut self,
         mut work: impl FnMut(&mut Turn<'_>, std::ops::Range<u32>) -> Portion,
     ) {
@@ -157,7 +192,7 @@ impl Member {
 }
 
 /// What becomes of the work after a portion.
-enum Portion {
+pub(super) enum Portion {
     /// It goes on.
     Done,
     /// The portion is to be done again, when the workers have gone on.

@@ -41,12 +41,14 @@ mod entry;
 mod insert;
 mod list;
 mod reference;
+mod survey;
 mod table;
 mod tracker;
 mod turn;
 
-pub use list::{Filter, Listed};
+pub use list::{End, Filter, Listed, Within};
 pub use reference::{Looked, Reference};
+pub use survey::{Survey, ZoneCounts};
 pub use table::{ConntrackTable, TrackingCounts};
 pub use tracker::Tracker;
 pub use turn::{Member, Turn};

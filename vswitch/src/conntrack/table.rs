@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use pipeline::conntrack::{MadeBy, Settings};
+use pipeline::conntrack::{MadeBy, Settings, Zone};
 
 use super::affinity::Affinities;
 use super::entry::{Entry, Key};
@@ -19,7 +19,7 @@ use crate::table::sync::{AtomicU32, AtomicU64, HasherSeed, Ordering};
 const CONNECTIONS_PER_MAKER: u32 = 4;
 /// A table always has room for so many makers.
 const MIN_MAKERS: u32 = 256;
-/// Counters of half-open connections. Zones share one if their hashes meet.
+/// Counters of half-open connections, and of refused ones. Zones share one if their hashes meet.
 const HALF_OPEN_COUNTERS: usize = 1 << 14;
 
 /// Declares what is counted once.
@@ -46,6 +46,21 @@ macro_rules! counts {
             /// Names, descriptions and values of what only grows.
             pub fn totals(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
                 [$((stringify!($name), concat!($($doc),*), self.$name),)*].into_iter()
+            }
+
+            /// Names, descriptions and values of what comes and goes.
+            pub fn gauges(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [
+                    ("connections", "Connections now.", self.connections.into()),
+                    ("capacity", "Connections that there can be.", self.capacity.into()),
+                    (
+                        "half_open",
+                        "Connections now that both ends are not known to want.",
+                        self.half_open,
+                    ),
+                    ("affinities", "Clients that stay with a backend now.", self.affinities),
+                ]
+                .into_iter()
             }
 
             fn read(&mut self, counters: &Counters) {
@@ -89,6 +104,7 @@ pub struct ConntrackTable {
     pub(super) sweep: AtomicU32,
     pub(super) counters: Counters,
     half_open: Box<[AtomicU32]>,
+    refused: Box<[AtomicU64]>,
     hasher: HasherSeed,
 }
 
@@ -123,6 +139,7 @@ impl ConntrackTable {
             sweep: AtomicU32::new(0),
             counters: Counters::default(),
             half_open: (0..half_open).map(|_| AtomicU32::new(0)).collect(),
+            refused: (0..half_open).map(|_| AtomicU64::new(0)).collect(),
             hasher: HasherSeed::default(),
         });
         let member = |reader| Member::new(table.clone(), reader);
@@ -162,8 +179,23 @@ impl ConntrackTable {
 
     /// The count of a zone's half-open connections.
     pub(super) fn half_open(&self, zone_number: u64) -> &AtomicU32 {
-        let hash = self.hasher.hash_one(zone_number) as usize;
-        &self.half_open[hash % self.half_open.len()]
+        &self.half_open[self.counter(zone_number)]
+    }
+
+    fn counter(&self, zone_number: u64) -> usize {
+        self.hasher.hash_one(zone_number) as usize % self.half_open.len()
+    }
+
+    /// Counts a connection of a zone that is refused because there are too many half-open ones.
+    pub(super) fn refuse(&self, zone: Zone) {
+        Self::count(&self.counters.refused_half_open);
+        Self::count(&self.refused[self.counter(zone.number())]);
+    }
+
+    /// Connections of a zone that were refused because there were too many half-open ones. Zones may share this number,
+    /// though hardly ever do.
+    pub fn refused_of(&self, zone: Zone) -> u64 {
+        self.refused[self.counter(zone.number())].load(Ordering::Relaxed)
     }
 
     /// Frees an entry that nobody can see, with its reference to who made it.

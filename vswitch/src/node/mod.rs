@@ -1,5 +1,6 @@
 //! The node's own `vsctl` is served here: on a unix socket that only the vswitch's user may open.
 
+mod connections;
 mod drops;
 mod service;
 mod socket;

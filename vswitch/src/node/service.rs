@@ -9,6 +9,7 @@ use southbound_proto::node as wire;
 use southbound_proto::node::node_server::Node;
 use tonic::{Request, Response, Status};
 
+use super::connections;
 use super::drops::drop_message;
 use super::{Source, unix_ms_ago};
 use crate::agent::driver::View;
@@ -123,6 +124,51 @@ impl Node for Service {
             .map(|drops| drop_message(drops, &view.tables));
         let drops = drops.collect();
         Ok(Response::new(wire::DropsReply { drops }))
+    }
+
+    async fn connections(
+        &self,
+        request: Request<wire::ConnectionsRequest>,
+    ) -> Result<Response<wire::ConnectionsReply>, Status> {
+        let view = self.view().await?;
+        let wire::ConnectionsRequest { filter, limit } = request.into_inner();
+        let filter = connections::filter(&filter.unwrap_or_default(), &view.tables)?;
+        let limit = (limit as usize).min(connections::MOST_LISTED);
+        let data_path = self.source.data_path.clone();
+        let listed = blocking(move || data_path.list_connections(&filter, limit + 1)).await?;
+        Ok(Response::new(connections::reply(
+            listed,
+            limit,
+            &view.tables,
+        )))
+    }
+
+    async fn flush(
+        &self,
+        request: Request<wire::FlushRequest>,
+    ) -> Result<Response<wire::FlushReply>, Status> {
+        let view = self.view().await?;
+        let filter = request.into_inner().filter.unwrap_or_default();
+        let filter = connections::filter(&filter, &view.tables)?;
+        let data_path = self.source.data_path.clone();
+        let flushed = blocking(move || data_path.flush_connections(&filter)).await?;
+        Ok(Response::new(wire::FlushReply { flushed }))
+    }
+
+    async fn tracking(
+        &self,
+        _: Request<wire::TrackingRequest>,
+    ) -> Result<Response<wire::TrackingReply>, Status> {
+        let view = self.view().await?;
+        let data_path = self.source.data_path.clone();
+        let survey = blocking(move || data_path.survey_connections()).await?;
+        let data_path = &self.source.data_path;
+        Ok(Response::new(connections::tracking(
+            &data_path.stats().tracked,
+            &survey,
+            |zone| data_path.refused_connections(zone),
+            &view.tables,
+        )))
     }
 }
 
@@ -274,6 +320,15 @@ fn refused(refusal: Refusal) -> Status {
         RefusalKind::TimedOut => Status::deadline_exceeded(message),
         RefusalKind::Cancelled => Status::cancelled(message),
     }
+}
+
+/// Work that looks through a whole table.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| stopped())
 }
 
 fn stopped() -> Status {

@@ -2,6 +2,7 @@
 
 mod attach;
 mod client;
+mod connections;
 mod drops;
 mod ports;
 mod show;
@@ -63,6 +64,9 @@ pub(super) static NODE: Group = Group {
              the last packet.",
         )
         .examples(&["node show", "node drops --verbose", "-f json node stats"]),
+        connections::LIST,
+        connections::FLUSH,
+        connections::STATS,
     ],
 };
 
