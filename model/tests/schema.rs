@@ -174,6 +174,7 @@ fn the_tables_in_force_are_these() {
             "ACL",
             "Address_Set",
             "Chassis_Template_Var",
+            "Gateway_Chassis",
             "Load_Balancer",
             "Load_Balancer_Group",
             "Load_Balancer_Health_Check",

@@ -4,7 +4,7 @@
 //! refers to its balancer, itself or through a group. So a service is stored once however many datapaths it is in.
 //!
 //! What a packet finds, or does not, depends on what is at its destination address. Addresses share a fixed number
-//! of generations ([`Slot::of_vip`]), so that what is *not* there needs none of its own.
+//! of generations (`Slot::of_vip`), so that what is *not* there needs none of its own.
 
 mod maglev;
 mod service;
