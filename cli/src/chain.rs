@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::{Settings, Wait};
 use crate::output::{Table, TablePrinter};
+use crate::rule_stats::RuleStats;
 
 /// What a line of commands wants.
 #[derive(Debug)]
@@ -61,12 +62,17 @@ pub fn prepare(calls: &[Call]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the calls on `database`, which stays as it is.
+/// Runs the calls on `database`, which stays as it is. `stats` are for the calls that ask for them.
 ///
 /// # Errors
 /// The first command that fails; then nothing is to happen.
-pub fn run(database: &Database, calls: &[Call], settings: &Settings) -> Result<Outcome, Failure> {
-    let mut context = Context::new(database);
+pub fn run(
+    database: &Database,
+    stats: &RuleStats,
+    calls: &[Call],
+    settings: &Settings,
+) -> Result<Outcome, Failure> {
+    let mut context = Context::new(database, stats);
     let global = global_row(&mut context);
     let mut printed = Vec::new();
     for call in calls {
@@ -78,8 +84,8 @@ pub fn run(database: &Database, calls: &[Call], settings: &Settings) -> Result<O
         }
         let text = std::mem::take(&mut context.output);
         printed.push(match context.table.take() {
-            Some(table) => Printed::Table(table),
-            None => Printed::Text(text),
+            Some(table) if text.is_empty() || settings.has_format => Printed::Table(table),
+            _ => Printed::Text(text),
         });
     }
     context.warnings.extend(context.symbols.finish()?);

@@ -3,6 +3,7 @@
 use model::Database;
 
 use crate::output::Table;
+use crate::rule_stats::RuleStats;
 use crate::symbols::Symbols;
 use crate::workspace::Workspace;
 
@@ -11,11 +12,13 @@ use crate::workspace::Workspace;
 pub struct Context<'a> {
     /// The rows.
     pub rows: Workspace<'a>,
+    /// What rules have come to, if a call asks for it.
+    pub stats: &'a RuleStats,
     /// The names given to rows on the line.
     pub symbols: Symbols,
     /// The text that the current command prints.
     pub output: String,
-    /// The table that the current command prints instead.
+    /// The table that the current command prints instead: one with text, too, only if a format is asked for.
     pub table: Option<Table>,
     /// What people should know though nothing is wrong.
     pub warnings: Vec<String>,
@@ -27,9 +30,10 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// A context over the database as it was read.
-    pub fn new(database: &'a Database) -> Self {
+    pub fn new(database: &'a Database, stats: &'a RuleStats) -> Self {
         Self {
             rows: Workspace::new(database),
+            stats,
             symbols: Symbols::default(),
             output: String::new(),
             table: None,

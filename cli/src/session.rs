@@ -10,6 +10,7 @@ use crate::client::{Client, Committed};
 use crate::command::Call;
 use crate::failure::Failure;
 use crate::options::{Settings, Wait};
+use crate::rule_stats::RuleStats;
 
 /// How long to wait before a northd that went away is asked again.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
@@ -36,8 +37,9 @@ pub async fn execute(
 ) -> Result<(), Failure> {
     let mut client = Client::connect(&settings.northbound).await?;
     let mut database = client.read().await?;
+    let stats = RuleStats::read(&mut client, calls).await?;
     loop {
-        let finished = match run(&database, calls, settings)? {
+        let finished = match run(&database, &stats, calls, settings)? {
             Outcome::TryAgain => {
                 database = changed(&mut client, &database).await?;
                 continue;

@@ -15,6 +15,7 @@ mod health;
 mod learned;
 mod nodes;
 mod queue;
+mod tallies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use learned::{NEIGHBORS_PER_ROUTER_MAX, STATIONS_PER_SWITCH_MAX};
 use nodes::Nodes;
 pub use nodes::{LOCALPORTS_PER_NODE_MAX, NODES_MAX, NodeStatus};
 use queue::Queue;
+pub use tallies::{TALLIES_MAX, Tallies};
 
 /// How long a node may be away before its ports are released.
 pub const NODE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,6 +89,8 @@ pub struct Control {
     started: Instant,
     age_check_at: Instant,
     nodes: Nodes,
+    /// Those who look have it as it was.
+    tallies: Arc<Tallies>,
     sessions: BTreeMap<StreamId, Session>,
     outputs: Vec<Output>,
 }
@@ -106,6 +110,7 @@ impl Control {
             started: now.instant,
             age_check_at: now.instant + AGE_CHECK_INTERVAL,
             nodes,
+            tallies: Arc::default(),
             sessions: BTreeMap::new(),
             outputs: Vec::new(),
         };
@@ -355,6 +360,7 @@ impl Control {
                         .merge(database, &neighbors, &stations, ages, now.unix_ms);
                 self.queue.push(operations);
             }
+            Effect::Counted(counts) => Arc::make_mut(&mut self.tallies).take(&node, counts),
             Effect::Nacked(reason) => self.nodes.nacked(&node, reason),
             Effect::Health(probes) => {
                 let is_own = |probe: &&ProbeHealth| {
@@ -375,6 +381,7 @@ impl Control {
             Err(reason) => return self.refuse(stream, reason),
         };
         let node = &hello.chassis.name;
+        Arc::make_mut(&mut self.tallies).greet(node, &hello.instance);
         let bound = bindings::names_bound_to(self.queue.database(), node);
         if let Some(old) = self.nodes.registered(stream, node, bound, now) {
             self.close(old, "the node opened another stream");
@@ -468,6 +475,11 @@ impl Control {
     /// What is stored but not in force.
     pub fn warnings(&self) -> Vec<RowWarning> {
         self.compiler.warnings().collect()
+    }
+
+    /// What rules have come to.
+    pub fn tallies(&self) -> &Arc<Tallies> {
+        &self.tallies
     }
 
     /// The nodes, by name.

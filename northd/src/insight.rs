@@ -3,6 +3,7 @@
 mod find;
 mod flow_list;
 mod names;
+mod rule_stats;
 mod status;
 mod trace;
 
@@ -10,7 +11,8 @@ use std::sync::Arc;
 
 use model::{Changes, Database};
 use northbound_proto::northbound::{
-    FlowListReply, FlowListRequest, StatusReply, StatusRequest, TraceReply, TraceRequest,
+    FlowListReply, FlowListRequest, RuleStatsReply, StatusReply, StatusRequest, TraceReply,
+    TraceRequest,
 };
 use pipeline::Tables;
 use tonic::Status;
@@ -70,6 +72,12 @@ impl Insight for ControlInsight {
     async fn flow_list(&self, request: FlowListRequest) -> Result<FlowListReply, Status> {
         let list = move |tables| flow_list::reply(&tables, &request.datapath);
         self.with_tables(list).await?
+    }
+
+    async fn rule_stats(&self) -> Result<Vec<RuleStatsReply>, Status> {
+        let tallies = self.state().await?.tallies;
+        let replies = tokio::task::spawn_blocking(move || rule_stats::replies(&tallies)).await;
+        replies.map_err(|error| Status::internal(error.to_string()))
     }
 
     async fn status(&self, StatusRequest {}: StatusRequest) -> Result<StatusReply, Status> {

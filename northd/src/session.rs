@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pipeline::object::{ChassisName, ObjectKey};
-use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation, ProbeHealth};
+use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation, ProbeHealth, RuleCount};
 use southbound_proto::numbering::{Arrival, Numbering, Order};
 use southbound_proto::southbound as wire;
 use southbound_proto::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, WireError};
@@ -68,6 +68,8 @@ pub enum Effect {
     Learned(Vec<LearnedNeighbor>, Vec<LearnedStation>),
     /// How all backends fare that the node probes, as far as it knows.
     Health(Vec<ProbeHealth>),
+    /// What rules have come to on the node.
+    Counted(Vec<RuleCount>),
     /// The node has a step in force.
     Acked,
     /// The node could not apply a step, for this reason.
@@ -266,6 +268,7 @@ impl Session {
             Up::PortsUp(ports) => effects.push(Effect::PortsUp(ports.ports.into_iter().collect())),
             Up::Learned(learned) => effects.push(learned_effect(&learned)?),
             Up::Health(health) => effects.push(health_effect(&health)?),
+            Up::Counts(counts) => effects.push(counts_effect(&counts)?),
         }
         Ok(())
     }
@@ -294,6 +297,14 @@ fn health_effect(health: &wire::Health) -> Result<Effect, String> {
     let refused = |error: WireError| format!("health.{error}");
     Ok(Effect::Health(
         probes.collect::<Result<_, _>>().map_err(refused)?,
+    ))
+}
+
+fn counts_effect(counts: &wire::Counts) -> Result<Effect, String> {
+    let counts = counts.counts.iter().map(RuleCount::try_from);
+    let refused = |error: WireError| format!("counts.{error}");
+    Ok(Effect::Counted(
+        counts.collect::<Result<_, _>>().map_err(refused)?,
     ))
 }
 

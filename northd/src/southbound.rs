@@ -15,7 +15,7 @@ use southbound_proto::southbound as wire;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::compile::RowWarning;
-use crate::control::{NodeStatus, StreamId};
+use crate::control::{NodeStatus, StreamId, Tallies};
 
 pub use driver::Driver;
 pub use service::SouthboundService;
@@ -65,6 +65,7 @@ pub(crate) struct State {
     pub(crate) objects: BTreeMap<ObjectKey, Arc<Object>>,
     pub(crate) warnings: Vec<RowWarning>,
     pub(crate) nodes: Vec<NodeStatus>,
+    pub(crate) tallies: Arc<Tallies>,
 }
 
 /// Control is gone: northd is stopping.

@@ -9,6 +9,7 @@ mod atom;
 mod balancer;
 mod chassis;
 mod condition;
+mod counts;
 mod datapath;
 mod enumeration;
 mod error;
@@ -34,6 +35,7 @@ mod switch_port;
 mod vip;
 
 pub use atom::{address_from_wire, address_to_wire, mac_from_wire, mac_to_wire};
+pub use counts::{Count, RuleCount, RuleKey};
 pub use error::{Problem, WireError};
 pub use health::{ProbeHealth, ProbeStatus};
 pub use hello::Hello;

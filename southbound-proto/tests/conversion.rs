@@ -6,7 +6,9 @@ use pipeline::object::ObjectKey;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use prost::Message;
-use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation, ProbeHealth, ProbeStatus};
+use southbound_proto::convert::{
+    Count, Hello, LearnedNeighbor, LearnedStation, ProbeHealth, ProbeStatus, RuleCount, RuleKey,
+};
 use southbound_proto::convert::{decode_object, encode_object};
 use southbound_proto::{southbound as wire, version};
 
@@ -93,6 +95,9 @@ fn decode_everything(bytes: &[u8]) {
     }
     if let Ok(message) = wire::LearnedStation::decode(bytes) {
         let _ = LearnedStation::try_from(&message);
+    }
+    if let Ok(message) = wire::RuleCount::decode(bytes) {
+        let _ = RuleCount::try_from(&message);
     }
     if let Ok(message) = wire::ProbeHealth::decode(bytes) {
         let _ = ProbeHealth::try_from(&message);
@@ -340,4 +345,41 @@ fn unknown_fields_are_ignored() {
     bytes.extend([0xfa, 0x3f, 0x01, 0x00]);
     let global = wire::Global::decode(bytes.as_slice()).expect("unknown fields are legal");
     assert_eq!(global.nb_cfg, 7);
+}
+
+/// Input: what a rule has come to. Output: the same, after its bytes crossed the wire; none of a rule without a name.
+#[test]
+fn what_rules_have_come_to_survives_the_wire() {
+    let row = uuid::Uuid::from_u128(7);
+    let vip = pipeline::object::VipKey {
+        balancer: row,
+        ip: [10, 96, 0, 1].into(),
+        protocol: 6,
+        port: 80,
+        chassis: None,
+    };
+    let backend = ([10, 0, 0, 1].into(), 8080);
+    for rule in [
+        RuleKey::Acl(row),
+        RuleKey::Nat(row),
+        RuleKey::Vip(vip.clone()),
+        RuleKey::Backend(vip, backend),
+    ] {
+        let count = Count {
+            packets: 1,
+            bytes: 2,
+            connections: 3,
+            last_unix_ms: 4,
+        };
+        let counted = RuleCount { rule, count };
+        let bytes = wire::RuleCount::from(&counted).encode_to_vec();
+        let message = wire::RuleCount::decode(&bytes[..]).expect("a message");
+        assert_eq!(RuleCount::try_from(&message), Ok(counted));
+        let bare = wire::RuleCount {
+            rule: None,
+            ..message
+        };
+        let error = RuleCount::try_from(&bare).expect_err("a missing rule");
+        assert!(error.to_string().starts_with("rule"), "{error}");
+    }
 }

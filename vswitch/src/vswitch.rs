@@ -12,6 +12,7 @@ use southbound_proto::southbound as wire;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::acl_log::{self, LogBook};
 use crate::agent::driver::{self, Control};
 use crate::agent::session::Identity;
 use crate::agent::{Agent, Objects};
@@ -38,6 +39,7 @@ pub struct Vswitch {
     agent: JoinHandle<()>,
     servers: Vec<JoinHandle<()>>,
     data_path: Arc<DataPath>,
+    log_book: Arc<LogBook>,
     _socket: Socket,
 }
 
@@ -126,6 +128,7 @@ impl Vswitch {
             stop,
             agent,
             servers: Vec::new(),
+            log_book: acl_log::start(&data_path),
             data_path,
             _socket: socket,
         };
@@ -205,6 +208,7 @@ impl Vswitch {
         );
         self.servers.push(tokio::spawn(mtu));
         let source = node::Source {
+            log_book: self.log_book.clone(),
             control: self.control.clone(),
             data_path: self.data_path.clone(),
             config,

@@ -12,6 +12,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::lookup::{find, require};
 use crate::number::scan_within;
+use crate::output::{Cell, Table};
+use crate::rule_stats::{RuleStats, STATS};
 
 const TYPE: CommandOption = CommandOption::value(
     "--type",
@@ -72,7 +74,17 @@ pub(super) static GROUP: Group = Group {
             "print the ACLs of the switch or port group OWNER",
             list,
         )
-        .options(&[TYPE]),
+        .options(&[
+            TYPE,
+            CommandOption::flag(
+                STATS,
+                "with the packets, bytes and connections that each decided about on all nodes, and when it last did",
+            ),
+        ])
+        .details(
+            "Numbers are those of the nodes since they were started, of whose earlier lives northd adds what it has \
+             heard since its own start. They are some seconds behind. With --format they come as a table.",
+        ),
     ],
 };
 
@@ -310,10 +322,46 @@ fn remove_all(context: &mut Context<'_>, owner: &Owner, is_doomed: impl Fn(&Acl)
 fn list(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let mut acls = Owner::of(context, call)?.acls(context);
     acls.sort_by(|a, b| key(a).cmp(&key(b)));
+    let stats = call.has(STATS).then_some(context.stats);
     for acl in &acls {
-        context.line(line(acl));
+        let columns = stats.map_or_else(String::new, |stats| stats.columns(acl.id.uuid()));
+        context.line(line(acl) + &columns);
     }
+    context.table = stats.map(|stats| with_stats(&acls, stats));
     Ok(())
+}
+
+/// The ACLs with what they have come to, for who reads it with a program.
+fn with_stats(acls: &[Acl], stats: &RuleStats) -> Table {
+    const OF_ROW: [&str; 8] = [
+        "_uuid",
+        "name",
+        "direction",
+        "priority",
+        "match",
+        "action",
+        "tier",
+        "label",
+    ];
+    let headings = OF_ROW.into_iter().chain(RuleStats::HEADINGS);
+    let row = |acl: &Acl| {
+        let of_row = [
+            acl.id.uuid().to_string(),
+            acl.name.clone().unwrap_or_default(),
+            acl.direction.to_string(),
+            acl.priority.to_string(),
+            acl.r#match.clone(),
+            acl.action.to_string(),
+            acl.tier.to_string(),
+            acl.label.to_string(),
+        ];
+        let cells = of_row.into_iter().chain(stats.values(acl.id.uuid()));
+        cells.map(Cell::Text).collect()
+    };
+    Table {
+        headings: headings.map(str::to_owned).collect(),
+        rows: acls.iter().map(row).collect(),
+    }
 }
 
 fn line(acl: &Acl) -> String {

@@ -69,6 +69,7 @@ fn chunks<T>(replies: Vec<Result<T, Status>>) -> Chunks<T> {
 impl Northbound for Fake {
     type ReadStream = Chunks<wire::ReadReply>;
     type WatchStream = Chunks<wire::WatchReply>;
+    type RuleStatsStream = Chunks<wire::RuleStatsReply>;
 
     async fn commit(
         &self,
@@ -128,6 +129,13 @@ impl Northbound for Fake {
         &self,
         _: Request<wire::FlowListRequest>,
     ) -> Result<Response<wire::FlowListReply>, Status> {
+        Err(Status::unimplemented("no part of the play"))
+    }
+
+    async fn rule_stats(
+        &self,
+        _: Request<wire::RuleStatsRequest>,
+    ) -> Result<Response<Self::RuleStatsStream>, Status> {
         Err(Status::unimplemented("no part of the play"))
     }
 

@@ -3,6 +3,7 @@
 use cli::chain::{Outcome, prepare, run};
 use cli::failure::Failure;
 use cli::options::{Action, read};
+use cli::rule_stats::RuleStats;
 use cli::session::refusal;
 use model::{Author, Database};
 
@@ -25,7 +26,9 @@ impl Memory {
             return Ok(Output::default());
         };
         prepare(&calls)?;
-        let Outcome::Done(finished) = run(&self.database, &calls, &settings)? else {
+        let Outcome::Done(finished) =
+            run(&self.database, &RuleStats::default(), &calls, &settings)?
+        else {
             return Ok(Output {
                 status: 142,
                 ..Output::default()

@@ -4,7 +4,8 @@ use std::future::Future;
 
 use model::{Changes, Database};
 use northbound_proto::northbound::{
-    FlowListReply, FlowListRequest, StatusReply, StatusRequest, TraceReply, TraceRequest,
+    FlowListReply, FlowListRequest, RuleStatsReply, StatusReply, StatusRequest, TraceReply,
+    TraceRequest,
 };
 use tonic::Status;
 
@@ -21,6 +22,9 @@ pub trait Insight: Send + Sync + 'static {
         &self,
         request: FlowListRequest,
     ) -> impl Future<Output = Result<FlowListReply, Status>> + Send;
+
+    /// What rules have come to on all nodes, in chunks.
+    fn rule_stats(&self) -> impl Future<Output = Result<Vec<RuleStatsReply>, Status>> + Send;
 
     /// What the nodes are doing and which rows are not wholly in force.
     fn status(

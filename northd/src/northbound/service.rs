@@ -10,7 +10,8 @@ use northbound_proto::convert::{
 use northbound_proto::northbound::northbound_server;
 use northbound_proto::northbound::{
     CommitReply, CommitRequest, FlowListReply, FlowListRequest, ReadReply, ReadRequest,
-    StatusReply, StatusRequest, TraceReply, TraceRequest, WatchReply, WatchRequest,
+    RuleStatsReply, RuleStatsRequest, StatusReply, StatusRequest, TraceReply, TraceRequest,
+    WatchReply, WatchRequest,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -53,6 +54,7 @@ impl<I: Insight> NorthboundService<I> {
 impl<I: Insight> northbound_server::Northbound for NorthboundService<I> {
     type ReadStream = Replies<ReadReply>;
     type WatchStream = Replies<WatchReply>;
+    type RuleStatsStream = Replies<RuleStatsReply>;
 
     async fn commit(
         &self,
@@ -120,6 +122,15 @@ impl<I: Insight> northbound_server::Northbound for NorthboundService<I> {
     ) -> Result<Response<FlowListReply>, Status> {
         let reply = self.insight.flow_list(request.into_inner()).await?;
         Ok(Response::new(reply))
+    }
+
+    async fn rule_stats(
+        &self,
+        _: Request<RuleStatsRequest>,
+    ) -> Result<Response<Self::RuleStatsStream>, Status> {
+        let replies = self.insight.rule_stats().await?;
+        let replies = tokio_stream::iter(replies).map(Ok);
+        Ok(Response::new(Box::pin(replies)))
     }
 
     async fn status(

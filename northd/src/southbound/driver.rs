@@ -237,6 +237,7 @@ impl Desk {
             objects: self.control.objects().clone(),
             warnings: self.control.warnings(),
             nodes: self.control.node_statuses(),
+            tallies: self.control.tallies().clone(),
         }
     }
 }

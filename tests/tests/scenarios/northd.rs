@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow, bail};
 use cli::chain::{Outcome, prepare, run};
 use cli::options::{Action, read};
+use cli::rule_stats::RuleStats;
 use model::{Author, Database, Id, nb};
 use northd::compile::Compiler;
 use northd::control::{Control, NODE_TIMEOUT, Now};
@@ -89,7 +90,9 @@ impl Northd {
             bail!("nothing to run in {words:?}");
         };
         prepare(&calls).map_err(told)?;
-        let Outcome::Done(finished) = run(&self.database, &calls, &settings).map_err(told)? else {
+        let stats = RuleStats::default();
+        let made = run(&self.database, &stats, &calls, &settings).map_err(told)?;
+        let Outcome::Done(finished) = made else {
             bail!("{words:?} waits for something");
         };
         let made = self.database.transact(&finished.operations, Author::Client);

@@ -11,7 +11,7 @@ mod logger;
 mod meter;
 mod recorder;
 
-pub use book::{Entry, Follower, KEPT, LogBook};
+pub use book::{Entry, Follower, KEPT, LogBook, Next};
 pub use logger::{Logger, RECORDS, Record};
 pub use meter::Meters;
 pub use recorder::start;

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::counting::{COUNT_INTERVAL, Counting};
 use super::interfaces::Interfaces;
 use super::session::{self, Status};
 use super::transport::{self, OUTBOUND_MAX};
@@ -179,6 +180,8 @@ pub fn start(parts: Parts) -> (Control, JoinHandle<()>) {
     let answers = parts.data_path.take_answers();
     let driver = Driver {
         agent,
+        data_path: parts.data_path.clone(),
+        counting: Counting::default(),
         interfaces: Interfaces::new(parts.data_path.clone(), parts.backend, events.clone()),
         watch: Watch::start(parts.data_path, events.clone()),
         state: Arc::new(parts.state),
@@ -198,6 +201,8 @@ pub fn start(parts: Parts) -> (Control, JoinHandle<()>) {
 
 struct Driver {
     agent: Agent,
+    data_path: Arc<DataPath>,
+    counting: Counting,
     interfaces: Interfaces,
     watch: Watch,
     state: Arc<State>,
@@ -230,6 +235,7 @@ impl Driver {
     ) {
         self.perform(effects).await;
         let mut gone_check = tokio::time::interval(GONE_INTERVAL);
+        let mut count = tokio::time::interval(COUNT_INTERVAL);
         loop {
             let deadline = self.agent.deadline();
             let event = tokio::select! {
@@ -249,6 +255,10 @@ impl Driver {
                     self.find_gone().await;
                     continue;
                 }
+                _ = count.tick() => match self.count() {
+                    Some(event) => event,
+                    None => continue,
+                },
                 () = tokio::time::sleep_until(deadline.into()) => Event::Tick,
             };
             let effects = self.agent.handle(event, Instant::now());
@@ -355,6 +365,7 @@ impl Driver {
         match effect {
             session::Effect::Connect { stream, address } => {
                 tracing::debug!(address, "connecting to northd");
+                self.counting.forget();
                 let (outbound, receiver) = mpsc::channel(OUTBOUND_MAX);
                 let events = self.events.clone();
                 self.stream = Some(Stream {
@@ -379,6 +390,17 @@ impl Driver {
             }
             other => unreachable!("the agent deals with {other:?} itself"),
         }
+    }
+
+    /// What northd is to be told of what the rules have come to.
+    fn count(&mut self) -> Option<Event> {
+        if !self.agent.session().is_established() {
+            return None;
+        }
+        let sums = self.data_path.ledger().sums();
+        let now_ms = self.data_path.now_ms();
+        let unix_ms = |time_ms| crate::node::unix_ms_ago(now_ms.saturating_sub(time_ms));
+        self.counting.next(&sums, unix_ms).map(Event::Counted)
     }
 
     // === saving ===

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use pipeline::object::PortRef;
 use pipeline::{Learn, LearnedKey, Tables};
+use southbound_proto::southbound as wire;
 
 use super::attachment::{AttachRequest, Attachment, Refusal, WaiterId};
 use super::session;
@@ -31,6 +32,8 @@ pub enum Event {
     Used(Vec<LearnedKey>),
     /// Frames came that answer probes of backends.
     Monitored(Vec<PortFrame>),
+    /// Rules have decided about packets since northd was last told.
+    Counted(wire::Counts),
     /// Someone wants a port attached.
     Attach {
         /// Who waits for the answer.

@@ -8,6 +8,7 @@
 mod assembly;
 mod attachment;
 mod binding;
+mod counting;
 pub mod driver;
 mod effect;
 mod interfaces;
@@ -100,7 +101,7 @@ impl Agent {
         let mut messages = Vec::new();
         let concerns_ports = !matches!(
             event,
-            Event::Learned(_) | Event::Used(_) | Event::Monitored(_)
+            Event::Learned(_) | Event::Used(_) | Event::Monitored(_) | Event::Counted(_)
         );
         match event {
             Event::Stream { stream, event } => self.stream_event(stream, event, now, &mut effects),
@@ -114,6 +115,7 @@ impl Agent {
                 self.learning.used(&keys, tables, ages, now);
             }
             Event::Monitored(frames) => self.probing.receive(&frames, now),
+            Event::Counted(counts) => messages.push(Up::Counts(counts)),
             Event::Attach {
                 waiter,
                 request,

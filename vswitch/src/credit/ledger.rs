@@ -14,7 +14,8 @@ pub const ACCOUNTS: usize = 1 << 16;
 /// Rules whose sums are kept, at most. Beyond, half of them are forgotten: those that were hit longest ago.
 pub const RULES: usize = 1 << 18;
 
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+/// A map that needs no keys from outside to be hard to guess.
+pub type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// What the packets come to that a rule had a part in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

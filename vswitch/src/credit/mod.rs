@@ -17,5 +17,5 @@
 mod ledger;
 mod rule;
 
-pub use ledger::{ACCOUNTS, Account, Credit, Ledger, RULES};
+pub use ledger::{ACCOUNTS, Account, Credit, Ledger, Map, RULES};
 pub use rule::Rule;

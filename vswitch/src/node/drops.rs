@@ -7,12 +7,19 @@ use pipeline::Tables;
 use pipeline::object::{DatapathKey, PortKey, PortRef};
 use southbound_proto::node as wire;
 
+use super::rules::{self, Names};
 use super::unix_ms_ago;
+use crate::credit::{Credit, Map, Rule};
 use crate::stats::{Drops, LastPacket};
 use crate::worker::Place;
 
 /// The message of one drop reason.
-pub(super) fn drop_message(drops: &Drops, tables: &Tables) -> wire::Drop {
+pub(super) fn drop_message(
+    drops: &Drops,
+    tables: &Tables,
+    names: &Names,
+    sums: &Map<Rule, Credit>,
+) -> wire::Drop {
     let last = drops.last.as_ref();
     let bytes = last.map(|last| last.bytes.as_slice()).unwrap_or_default();
     wire::Drop {
@@ -24,6 +31,10 @@ pub(super) fn drop_message(drops: &Drops, tables: &Tables) -> wire::Drop {
         last_port: last.map_or_else(String::new, |last| place(last, tables)),
         last_unix_ms: last.map_or(0, |last| unix_ms_ago(last.age_ms)),
         last_summary: last.map_or_else(String::new, |last| summary(&last.bytes)),
+        last_rule: last
+            .and_then(|last| last.rule)
+            .map_or_else(String::new, |rule| names.get(rule)),
+        rules: rules::drops(drops.reason, sums, names),
     }
 }
 

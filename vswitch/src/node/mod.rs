@@ -1,7 +1,9 @@
 //! The node's own `vsctl` is served here: on a unix socket that only the vswitch's user may open.
 
+mod acl_log;
 mod connections;
 mod drops;
+mod rules;
 mod service;
 mod socket;
 
@@ -13,6 +15,7 @@ use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::acl_log::LogBook;
 use crate::agent::driver::Control;
 use crate::config::Config;
 use crate::datapath::DataPath;
@@ -26,6 +29,8 @@ pub struct Source {
     pub control: Control,
     /// The data path.
     pub data_path: Arc<DataPath>,
+    /// What ACLs have logged.
+    pub log_book: Arc<LogBook>,
     /// What the vswitch was told at its start.
     pub config: Arc<Config>,
     /// When it was started.
@@ -46,7 +51,7 @@ pub async fn serve(
 }
 
 /// The wall-clock time, in milliseconds since 1970, of something that was `age_ms` ago.
-fn unix_ms_ago(age_ms: u64) -> u64 {
+pub(crate) fn unix_ms_ago(age_ms: u64) -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now_ms = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
     now_ms.saturating_sub(age_ms)

@@ -9,8 +9,10 @@ use southbound_proto::node as wire;
 use southbound_proto::node::node_server::Node;
 use tonic::{Request, Response, Status};
 
+use super::acl_log::{self, AclLogStream};
 use super::connections;
 use super::drops::drop_message;
+use super::rules::{self, Names};
 use super::{Source, unix_ms_ago};
 use crate::agent::driver::View;
 use crate::agent::session;
@@ -118,10 +120,10 @@ impl Node for Service {
     ) -> Result<Response<wire::DropsReply>, Status> {
         let view = self.view().await?;
         let stats = self.source.data_path.stats();
-        let drops = stats
-            .drops
-            .iter()
-            .map(|drops| drop_message(drops, &view.tables));
+        let names = Names::of(&view.tables);
+        let sums = self.source.data_path.ledger().sums();
+        let drops = stats.drops.iter();
+        let drops = drops.map(|drops| drop_message(drops, &view.tables, &names, &sums));
         let drops = drops.collect();
         Ok(Response::new(wire::DropsReply { drops }))
     }
@@ -168,6 +170,30 @@ impl Node for Service {
             &survey,
             |zone| data_path.refused_connections(zone),
             &view.tables,
+        )))
+    }
+
+    async fn rules(
+        &self,
+        _: Request<wire::RulesRequest>,
+    ) -> Result<Response<wire::RulesReply>, Status> {
+        let view = self.view().await?;
+        let data_path = &self.source.data_path;
+        let sums = data_path.ledger().sums();
+        let rules = rules::rules(&sums, &Names::of(&view.tables), data_path.now_ms());
+        Ok(Response::new(wire::RulesReply { rules }))
+    }
+
+    type AclLogStream = AclLogStream;
+
+    async fn acl_log(
+        &self,
+        request: Request<wire::AclLogRequest>,
+    ) -> Result<Response<AclLogStream>, Status> {
+        let wire::AclLogRequest { follow } = request.into_inner();
+        Ok(Response::new(acl_log::stream(
+            &self.source.log_book,
+            follow,
         )))
     }
 }

@@ -18,13 +18,21 @@ pub(super) fn ask<T>(
     settings: &Settings,
     call: impl AsyncFnOnce(NodeClient<Channel>) -> Result<Response<T>, Status>,
 ) -> Result<T, Failure> {
+    converse(settings, async |node| {
+        call(node).await.map(Response::into_inner)
+    })
+}
+
+/// Speaks with the vswitch.
+pub(super) fn converse<T>(
+    settings: &Settings,
+    talk: impl AsyncFnOnce(NodeClient<Channel>) -> Result<T, Status>,
+) -> Result<T, Failure> {
     let path = &settings.node;
     block_on(async {
         let channel = connect(path).await?;
-        let reply = call(NodeClient::new(channel)).await;
-        reply
-            .map(Response::into_inner)
-            .map_err(|status| refused(path, &status))
+        let said = talk(NodeClient::new(channel)).await;
+        said.map_err(|status| refused(path, &status))
     })?
 }
 

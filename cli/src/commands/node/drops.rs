@@ -1,11 +1,11 @@
 //! `node drops`: why packets were dropped, and the last one of each reason.
 
-use southbound_proto::node::{Drop, DropsRequest};
+use southbound_proto::node::{Drop, DropsRequest, RuleDrops};
 
 use super::client::ask;
-use super::show::time;
 use super::{print, table};
 use crate::failure::Failure;
+use crate::moment::time;
 use crate::options::Settings;
 use crate::output::{Palette, Table, paint};
 
@@ -31,11 +31,15 @@ fn as_text(drop: &Drop, is_verbose: bool, palette: &Palette) -> String {
     let mut text = format!("{:>10}  {reason} {}\n", drop.packets, drop.description);
     if drop.last_unix_ms != 0 {
         text.push_str(&format!(
-            "            last: {}, {}, from {}\n",
+            "            last: {}, {}, from {}{}\n",
             drop.last_summary,
             time(drop.last_unix_ms),
-            drop.last_port
+            drop.last_port,
+            by(&drop.last_rule),
         ));
+    }
+    for RuleDrops { rule, packets } in &drop.rules {
+        text.push_str(&format!("            {packets} by {rule}\n"));
     }
     if is_verbose {
         for (index, bytes) in drop.last_packet.chunks(DUMP_WIDTH).enumerate() {
@@ -46,6 +50,13 @@ fn as_text(drop: &Drop, is_verbose: bool, palette: &Palette) -> String {
     text
 }
 
+fn by(rule: &str) -> String {
+    match rule {
+        "" => String::new(),
+        rule => format!(", by {rule}"),
+    }
+}
+
 fn as_table(drops: &[Drop]) -> Table {
     let headings = [
         "reason",
@@ -54,6 +65,7 @@ fn as_table(drops: &[Drop]) -> Table {
         "last time",
         "last packet",
         "last bytes",
+        "last rule",
         "description",
     ];
     let row = |drop: &Drop| {
@@ -68,6 +80,7 @@ fn as_table(drops: &[Drop]) -> Table {
             },
             drop.last_summary.clone(),
             hex(&drop.last_packet),
+            drop.last_rule.clone(),
             drop.description.clone(),
         ]
     };
@@ -94,6 +107,7 @@ mod tests {
             last_port: "web-1".into(),
             last_unix_ms: 1000,
             last_summary: "udp 10.0.0.5:1 > 10.9.9.9:2 ttl 64".into(),
+            ..Drop::default()
         };
         let brief = "         3  no-route: No route matches.\n            last: udp 10.0.0.5:1 > \
                      10.9.9.9:2 ttl 64, 1970-01-01 00:00:01Z, from web-1\n";
@@ -104,5 +118,26 @@ mod tests {
             as_text(&drop, true, &Palette::PLAIN),
             format!("{brief}{dump}")
         );
+    }
+
+    #[test]
+    fn a_drop_that_a_rule_asked_for_names_it() {
+        let drop = Drop {
+            reason: "acl-drop".into(),
+            description: "An ACL drops the packet.".into(),
+            packets: 3,
+            last_port: "web-1".into(),
+            last_unix_ms: 1000,
+            last_summary: "udp 10.0.0.5:1 > 10.9.9.9:2 ttl 64".into(),
+            last_rule: "deny".into(),
+            rules: vec![RuleDrops {
+                rule: "deny".into(),
+                packets: 2,
+            }],
+            ..Drop::default()
+        };
+        let text = as_text(&drop, false, &Palette::PLAIN);
+        let expected = ", from web-1, by deny\n            2 by deny\n";
+        assert!(text.ends_with(expected), "{text}");
     }
 }

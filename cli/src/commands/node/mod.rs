@@ -1,10 +1,12 @@
 //! The commands that speak with the vswitch of this node.
 
+mod acl_log;
 mod attach;
 mod client;
 mod connections;
 mod drops;
 mod ports;
+mod rules;
 mod show;
 mod stats;
 
@@ -50,7 +52,7 @@ pub(super) static NODE: Group = Group {
         .examples(&["detach web-1", "detach web-1 --if-exists"]),
         Command::alone(
             "node",
-            ("show|ports|stats|drops", 1, 1),
+            ("show|ports|stats|drops|rules", 1, 1),
             "print what this node's vswitch is doing",
             node,
         )
@@ -61,12 +63,32 @@ pub(super) static NODE: Group = Group {
         .details(
             "show tells of the node and its session with northd, ports of what is attached, stats of what \
              the workers and tunnels have done, drops of every reason for which a packet was dropped, with \
-             the last packet.",
+             the last packet and the rule that asked for it, rules of what each ACL, VIP, backend and NAT has \
+             decided about.",
         )
         .examples(&["node show", "node drops --verbose", "-f json node stats"]),
         connections::LIST,
         connections::FLUSH,
         connections::STATS,
+        Command::alone(
+            "acl-log",
+            ("", 0, 0),
+            "print the last packets that ACLs logged on this node",
+            acl_log::acl_log,
+        )
+        .options(&[
+            CommandOption::flag("--follow", "go on with those that come"),
+            CommandOption::value("--name", "NAME", "only of ACLs of this name"),
+            CommandOption::value("--verdict", "VERDICT", "only allow, drop, reject or pass"),
+            CommandOption::value("--severity", "SEVERITY", "only of this severity"),
+            CommandOption::value("--direction", "DIRECTION", "only from-lport or to-lport"),
+            CommandOption::value("--inport", "LSP", "only of packets that came in by this port"),
+        ])
+        .details(
+            "What ACLs of this node log, as far as their meters allow: each packet as its ACL met it. The last \
+             thousand are kept. The vswitch writes the same lines to its own log.",
+        )
+        .examples(&["acl-log --follow --verdict drop", "-f json acl-log"]),
     ],
 };
 
@@ -75,9 +97,10 @@ fn node(settings: &Settings, call: &Call) -> Result<String, Failure> {
         "show" => show::show(settings),
         "ports" => ports::ports(settings),
         "stats" => stats::stats(settings),
+        "rules" => rules::rules(settings),
         "drops" => drops::drops(settings, call.has("--verbose")),
         other => Err(Failure::usage(format!(
-            "node {other}: expected show, ports, stats or drops"
+            "node {other}: expected show, ports, stats, drops or rules"
         ))),
     }
 }

@@ -1,12 +1,11 @@
 //! `node show`: the node and its session with northd.
 
 use southbound_proto::node::{ShowReply, ShowRequest};
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::client::ask;
 use super::{print, table};
 use crate::failure::Failure;
+use crate::moment::time;
 use crate::options::Settings;
 use crate::output::{Palette, Table, TableFormat, paint};
 
@@ -73,16 +72,6 @@ fn as_table(facts: Vec<(&'static str, String)>) -> Table {
         .into_iter()
         .map(|(name, value)| [name.to_owned(), value]);
     table(["name", "value"], rows)
-}
-
-/// A time in UTC, to the second.
-pub(super) fn time(unix_ms: u64) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
-    i64::try_from(unix_ms / 1000)
-        .ok()
-        .and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok())
-        .and_then(|time| time.format(format).ok())
-        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]
