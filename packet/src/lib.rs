@@ -11,6 +11,7 @@ mod fragment;
 pub mod geneve;
 mod header;
 mod key;
+pub mod offload;
 mod parse;
 pub mod rewrite;
 mod segment;

@@ -6,6 +6,7 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use packet::flow::{Quoted, Transport};
+use packet::offload::TransportSum;
 use packet::rewrite::{Translation, translate};
 use packet::{FlowKey, parse};
 use proptest::prelude::*;
@@ -190,7 +191,7 @@ proptest! {
             identifier: (changes_ports && is_echo).then_some(new_ports.0),
             quoted: None,
         };
-        prop_assert!(translate(&mut bytes, layout, &translation));
+        prop_assert!(translate(&mut bytes, layout, &translation, TransportSum::Complete));
         check_sums(&bytes, is_tagged);
 
         let mut expected = before;
@@ -257,7 +258,7 @@ proptest! {
             quoted: Some(after),
             ..Translation::default()
         };
-        prop_assert!(translate(&mut bytes, layout, &translation));
+        prop_assert!(translate(&mut bytes, layout, &translation, TransportSum::Complete));
         check_sums(&bytes, is_tagged);
         prop_assert_eq!(quoted_in(&bytes), Some(after));
         prop_assert_eq!((ip(&parse(&bytes).unwrap().0).src, ip(&parse(&bytes).unwrap().0).dst), (new_src, new_dst));
@@ -288,7 +289,7 @@ proptest! {
             ..Translation::default()
         };
         let length = bytes.len();
-        translate(&mut bytes, layout, &translation);
+        translate(&mut bytes, layout, &translation, TransportSum::Complete);
         prop_assert_eq!(bytes.len(), length);
     }
 }
@@ -305,7 +306,12 @@ fn a_datagram_without_a_checksum_stays_without() {
         port_src: Some(9),
         ..Translation::default()
     };
-    assert!(translate(&mut bytes, layout, &translation));
+    assert!(translate(
+        &mut bytes,
+        layout,
+        &translation,
+        TransportSum::Complete
+    ));
     assert_eq!(bytes[14 + 24 + 6..][..2], [0, 0]);
     check_sums(&bytes, false);
 }
@@ -326,7 +332,12 @@ fn a_later_fragment_is_translated_in_its_ip_header_only() {
         port_dst: Some(9),
         ..Translation::default()
     };
-    assert!(translate(&mut bytes, layout, &translation));
+    assert!(translate(
+        &mut bytes,
+        layout,
+        &translation,
+        TransportSum::Complete
+    ));
     assert_eq!(sum(&[&bytes[14..38]]), 0xffff);
     assert_eq!(bytes[38..46], data);
     assert_eq!(
@@ -346,12 +357,27 @@ fn an_sctp_packet_gets_a_new_checksum_when_its_ports_change() {
         ..Translation::default()
     };
     // There and back again: the checksum depends on the bytes alone.
-    assert!(translate(&mut bytes, layout, &to(3)));
+    assert!(translate(
+        &mut bytes,
+        layout,
+        &to(3),
+        TransportSum::Complete
+    ));
     let first = bytes.clone();
     assert_ne!(first[14 + 24 + 8..][..4], [0; 4]);
-    assert!(translate(&mut bytes, layout, &to(4)));
+    assert!(translate(
+        &mut bytes,
+        layout,
+        &to(4),
+        TransportSum::Complete
+    ));
     assert_ne!(bytes, first);
-    assert!(translate(&mut bytes, layout, &to(3)));
+    assert!(translate(
+        &mut bytes,
+        layout,
+        &to(3),
+        TransportSum::Complete
+    ));
     assert_eq!(bytes, first);
 }
 

@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use packet::answer::{self as frame_of, ErrorSource, IcmpError};
 use packet::flow::{Network, Transport};
+use packet::offload::TransportSum;
 use packet::{Flow, Layout, Mac};
 
 use crate::object::PortRef;
@@ -112,7 +113,7 @@ impl Answer {
 }
 
 /// Makes the frame of `answer`. `frame`, `flow` and `layout` are those of the packet that went into the
-/// pipeline. `None` if the packet ends before what the answer must quote.
+/// pipeline, with complete checksums. `None` if the packet ends before what the answer must quote.
 pub fn build(answer: &Answer, frame: &[u8], flow: &Flow, layout: &Layout) -> Option<Vec<u8>> {
     let about = &answer.about;
     match answer.kind {
@@ -188,7 +189,7 @@ fn as_it_stood(
     let mut copy = vec![0; HEADROOM];
     copy.extend_from_slice(frame);
     let start = Rewrite::between(flow, about)
-        .apply(&mut copy, HEADROOM, layout)
+        .apply(&mut copy, HEADROOM, layout, TransportSum::Complete)
         .ok()?;
     let moved = |offset: u16| match offset {
         0 => Some(0),

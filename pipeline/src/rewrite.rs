@@ -1,6 +1,7 @@
 //! The difference between two flows, and how to make it true in the bytes.
 
 use packet::flow::{Ip, Network, Transport, VlanTag};
+use packet::offload::TransportSum;
 use packet::rewrite::{
     Translation, decrement_ttl, pop_vlan, push_vlan, set_eth_dst, set_eth_src, translate,
 };
@@ -63,12 +64,13 @@ impl Rewrite {
     /// Changes the frame that begins at `start` in `buffer`; returns where it begins now.
     ///
     /// Adding a tag takes [`VLAN_TAG_LENGTH`] bytes before `start`. `layout` is that of the frame before the
-    /// change. What the frame is too short for is left alone.
+    /// change, and `sum` what its TCP or UDP checksum holds. What the frame is too short for is left alone.
     pub fn apply(
         &self,
         buffer: &mut [u8],
         start: usize,
         layout: &Layout,
+        sum: TransportSum,
     ) -> Result<usize, NoHeadroom> {
         let Some(frame) = buffer.get_mut(start..) else {
             return Ok(start);
@@ -83,7 +85,7 @@ impl Rewrite {
             decrement_ttl(frame, *layout, self.ttl_decrement);
         }
         if self.translation != Translation::default() {
-            translate(frame, *layout, &self.translation);
+            translate(frame, *layout, &self.translation, sum);
         }
         match self.vlan {
             None => Ok(start),

@@ -5,7 +5,7 @@
 //! are for super-packets. A packet that is dropped on the floor instead of given back to its [`Pool`] is memory
 //! that the pool has lost; nothing worse happens.
 
-use crate::sys::virtio::Offload;
+use packet::offload::Offload;
 
 /// Bytes before a received frame: Geneve with its option (16), a tag (4), and room for outer headers.
 pub const HEADROOM: usize = 128;
@@ -81,24 +81,22 @@ impl Packet {
     /// If that is past its end.
     pub fn set_start(&mut self, start: usize) {
         assert!(start <= self.end, "a frame begins before its end");
-        if let Some(checksum) = &mut self.offload.checksum {
-            let moved = usize::from(checksum.start) + self.start;
-            checksum.start = u16::try_from(moved.saturating_sub(start)).unwrap_or(u16::MAX);
-        }
+        let added = self.start.cast_signed() - start.cast_signed();
+        self.offload = self.offload.moved(added);
         self.start = start;
     }
 
-    /// Puts `header` before the frame.
+    /// Puts `header` before the frame; its offload keeps to the same bytes.
     pub fn push_front(&mut self, header: &[u8]) -> Result<(), NoRoom> {
         let start = self.start.checked_sub(header.len()).ok_or(NoRoom)?;
         self.storage[start..self.start].copy_from_slice(header);
-        self.start = start;
+        self.set_start(start);
         Ok(())
     }
 
-    /// Takes `count` bytes from the front of the frame, or all there are.
+    /// Takes `count` bytes from the front of the frame, or all there are; its offload keeps to the same bytes.
     pub fn pull_front(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        self.set_start((self.start + count).min(self.end));
     }
 
     /// The frame becomes a copy of `frame`.
@@ -181,6 +179,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use packet::offload::PartialChecksum;
+
     use super::*;
 
     #[test]
@@ -194,6 +194,21 @@ mod tests {
         assert_eq!(packet.bytes(), b"frame");
         packet.pull_front(100);
         assert!(packet.is_empty());
+    }
+
+    #[test]
+    fn what_is_left_to_do_keeps_to_the_same_bytes() {
+        let mut pool = Pool::new(1, 0);
+        let mut packet = pool.copy(&[0; 60]).expect("a buffer");
+        packet.offload.checksum = Some(PartialChecksum {
+            start: 34,
+            offset: 16,
+        });
+        let start = |packet: &Packet| packet.offload.checksum.map(|checksum| checksum.start);
+        packet.push_front(&[0; 16]).expect("room");
+        assert_eq!(start(&packet), Some(50));
+        packet.pull_front(20);
+        assert_eq!(start(&packet), Some(30));
     }
 
     #[test]

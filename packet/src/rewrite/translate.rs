@@ -10,6 +10,7 @@ use crate::Layout;
 use crate::checksum::{self, Delta};
 use crate::flow::{Quoted, ip_protocol};
 use crate::header::icmp_type;
+use crate::offload::TransportSum;
 use crate::parse::locate;
 
 /// What to change in an IP packet. Addresses of the other family change nothing.
@@ -48,16 +49,25 @@ mod at {
     pub(super) const ICMP_QUOTED: usize = 8;
 }
 
-/// Changes the IP packet of a frame. False, and nothing changed, if there is none.
-pub fn translate(frame: &mut [u8], layout: Layout, translation: &Translation) -> bool {
+/// Changes the IP packet of a frame, whose TCP or UDP checksum is `sum`. False, and nothing changed, if there is none.
+pub fn translate(
+    frame: &mut [u8],
+    layout: Layout,
+    translation: &Translation,
+    sum: TransportSum,
+) -> bool {
     let Some(packet) = frame.get_mut(usize::from(layout.network)..) else {
         return false;
     };
-    translate_packet(packet, translation).is_some()
+    translate_packet(packet, translation, sum).is_some()
 }
 
 /// Changes a packet of which the end may be missing; returns the change of the sum over all its bytes.
-fn translate_packet(packet: &mut [u8], translation: &Translation) -> Option<Delta> {
+fn translate_packet(
+    packet: &mut [u8],
+    translation: &Translation,
+    sum: TransportSum,
+) -> Option<Delta> {
     let located = locate(packet)?;
     let packet = &mut packet[..located.length];
     let is_ipv6 = packet[0] >> 4 == 6;
@@ -79,6 +89,7 @@ fn translate_packet(packet: &mut [u8], translation: &Translation) -> Option<Delt
             protocol: located.protocol,
             is_ipv6,
             is_complete: located.is_complete,
+            sum,
         };
         kind.translate(&mut packet[transport..], addresses, translation)
     });
@@ -90,6 +101,7 @@ struct Above {
     protocol: u8,
     is_ipv6: bool,
     is_complete: bool,
+    sum: TransportSum,
 }
 
 impl Above {
@@ -97,23 +109,15 @@ impl Above {
     fn translate(&self, bytes: &mut [u8], addresses: Delta, translation: &Translation) -> Delta {
         match (self.protocol, self.is_ipv6) {
             (ip_protocol::TCP, _) => {
-                let ports = put_ports(bytes, translation);
-                ports.and(adjust(
-                    bytes,
-                    at::TCP_CHECKSUM,
-                    addresses.and(ports),
-                    Zero::Plain,
-                ))
+                self.translate_ports(bytes, at::TCP_CHECKSUM, Zero::Plain, addresses, translation)
             }
-            (ip_protocol::UDP, _) => {
-                let ports = put_ports(bytes, translation);
-                ports.and(adjust(
-                    bytes,
-                    at::UDP_CHECKSUM,
-                    addresses.and(ports),
-                    Zero::Absent,
-                ))
-            }
+            (ip_protocol::UDP, _) => self.translate_ports(
+                bytes,
+                at::UDP_CHECKSUM,
+                Zero::Absent,
+                addresses,
+                translation,
+            ),
             (ip_protocol::SCTP, _) => {
                 let ports = put_ports(bytes, translation);
                 ports.and(self.renew_sctp(bytes, ports))
@@ -122,6 +126,23 @@ impl Above {
             (ip_protocol::ICMPV6, true) => translate_icmp(bytes, addresses, translation),
             _ => Delta::default(),
         }
+    }
+
+    /// Changes ports, and the checksum by them and the addresses; by the addresses alone if it is partial.
+    fn translate_ports(
+        &self,
+        bytes: &mut [u8],
+        checksum: usize,
+        zero: Zero,
+        addresses: Delta,
+        translation: &Translation,
+    ) -> Delta {
+        let ports = put_ports(bytes, translation);
+        let adjusted = match self.sum {
+            TransportSum::Complete => adjust(bytes, checksum, addresses.and(ports), zero),
+            TransportSum::Partial => add(bytes, checksum, addresses),
+        };
+        ports.and(adjusted)
     }
 
     /// A checksum over bytes that are not all here is left as it is.
@@ -179,7 +200,7 @@ fn translate_quoted(packet: &mut [u8], quoted: &Quoted) -> Option<Delta> {
         identifier,
         quoted: None,
     };
-    translate_packet(packet, &translation)
+    translate_packet(packet, &translation, TransportSum::Complete)
 }
 
 /// What a checksum of zero means.
@@ -205,6 +226,15 @@ fn adjust(bytes: &mut [u8], at: usize, delta: Delta, zero: Zero) -> Delta {
         adjusted => adjusted,
     };
     put(bytes, at..at + 2, &adjusted.to_be_bytes())
+}
+
+/// Adds to a sum, if it is there; returns its own change.
+fn add(bytes: &mut [u8], at: usize, delta: Delta) -> Delta {
+    let Some(&[high, low]) = bytes.get(at..at + 2) else {
+        return Delta::default();
+    };
+    let sum = delta.added_to(u16::from_be_bytes([high, low]));
+    put(bytes, at..at + 2, &sum.to_be_bytes())
 }
 
 fn put_ports(bytes: &mut [u8], translation: &Translation) -> Delta {

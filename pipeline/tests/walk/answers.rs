@@ -2,6 +2,7 @@
 
 use etherparse::{Ipv4Header, PacketBuilder, SlicedPacket, VlanId};
 use packet::flow::Network;
+use packet::offload::TransportSum;
 use packet::{Flow, Layout, parse};
 use pipeline::object::Attachment;
 use pipeline::{Branch, Destination, Rewrite, Source, Verdict, answer};
@@ -49,7 +50,12 @@ fn frame_of(branch: &Branch, frame: &[u8], flow: &Flow, layout: &Layout) -> Vec<
     buffer.extend_from_slice(&bytes);
     let start = branch
         .rewrite
-        .apply(&mut buffer, packet::VLAN_TAG_LENGTH, &layout)
+        .apply(
+            &mut buffer,
+            packet::VLAN_TAG_LENGTH,
+            &layout,
+            TransportSum::Complete,
+        )
         .unwrap();
     buffer.split_off(start)
 }
@@ -339,7 +345,7 @@ fn tags_are_pushed_popped_and_changed_in_place() {
     let apply = |from: &Flow, to: &Flow, frame: &[u8]| {
         let mut buffer = [&[0; 4], frame].concat();
         let start = Rewrite::between(from, to)
-            .apply(&mut buffer, 4, &layout)
+            .apply(&mut buffer, 4, &layout, TransportSum::Complete)
             .unwrap();
         buffer.split_off(start)
     };
@@ -351,7 +357,7 @@ fn tags_are_pushed_popped_and_changed_in_place() {
     let mut tight = plain.clone();
     let push = Rewrite::between(&flow, &with_tag(5));
     assert_eq!(
-        push.apply(&mut tight, 0, &layout),
+        push.apply(&mut tight, 0, &layout, TransportSum::Complete),
         Err(pipeline::NoHeadroom)
     );
     assert_eq!(tight, plain, "nothing was changed for want of room");
@@ -361,6 +367,6 @@ fn tags_are_pushed_popped_and_changed_in_place() {
             ttl_decrement: 1,
             ..push
         }
-        .apply(&mut cut, 4, &layout);
+        .apply(&mut cut, 4, &layout, TransportSum::Complete);
     }
 }

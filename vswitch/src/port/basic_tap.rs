@@ -3,13 +3,13 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use packet::offload::Offload;
 use pipeline::DropReason;
 
 use super::tap::{drain, reason};
 use super::{Batch, Capabilities, Frame, Lost, Port};
 use crate::buffer::{LARGE, Packet, Pool};
 use crate::sys::basic_tap::Device;
-use crate::sys::virtio::Offload;
 
 /// A plain TAP device. Each frame is read aside and copied to a buffer of its size.
 #[derive(Debug)]

@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use nix::errno::Errno;
+use packet::offload::Offload;
 use pipeline::DropReason;
 
 use super::{Batch, Capabilities, Frame, Lost, Outer, Port};
 use crate::buffer::Pool;
 use crate::sys::poll::Waker;
-use crate::sys::virtio::Offload;
 
 /// A frame outside of any buffer pool.
 type Loose = (Vec<u8>, Option<Outer>);

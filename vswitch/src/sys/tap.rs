@@ -14,7 +14,9 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::uio::{readv, writev};
 
-use super::virtio::{HEADER_LENGTH, Offload};
+use packet::offload::Offload;
+
+use super::virtio::{self, HEADER_LENGTH};
 
 /// The device that makes TAP devices.
 const CLONE_DEVICE: &str = "/dev/net/tun";
@@ -240,13 +242,13 @@ impl Queue {
         let length = length
             .checked_sub(HEADER_LENGTH)
             .ok_or(io::ErrorKind::InvalidData)?;
-        let offload = Offload::decode(&header).ok_or(io::ErrorKind::InvalidData)?;
+        let offload = virtio::decode(&header).ok_or(io::ErrorKind::InvalidData)?;
         Ok((offload, length))
     }
 
     /// Writes one frame: the interface receives it before this returns.
     pub fn transmit(&self, offload: &Offload, frame: &[u8]) -> io::Result<()> {
-        let header = offload.encode();
+        let header = virtio::encode(offload);
         writev(&self.fd, &[IoSlice::new(&header), IoSlice::new(frame)])?;
         Ok(())
     }

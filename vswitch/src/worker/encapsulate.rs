@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use packet::flow::{Flow, Fragment, Network, Transport};
 use packet::geneve;
+use packet::offload::Offload;
 use pipeline::{Branch, DropReason, Tunnel};
 
 use super::execute::Piece;
@@ -13,7 +14,6 @@ use super::ports::Door;
 use super::{Forwarder, Moment};
 use crate::buffer::Packet;
 use crate::port::{Frame, Outer};
-use crate::sys::virtio::Offload;
 
 impl Forwarder {
     /// Into the tunnel, if it is not too long for it.

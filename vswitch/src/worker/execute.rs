@@ -174,8 +174,9 @@ impl Forwarder {
         if branch.rewrite.is_empty() {
             return Some(packet);
         }
+        let sum = packet.offload.transport_sum();
         let (buffer, start) = packet.buffer_mut();
-        match branch.rewrite.apply(buffer, start, &layout) {
+        match branch.rewrite.apply(buffer, start, &layout, sum) {
             Ok(start) => {
                 packet.set_start(start);
                 Some(packet)

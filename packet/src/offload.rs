@@ -1,0 +1,239 @@
+//! Work on a packet that is left for later: a transport checksum to be finished, and segments to be cut.
+//!
+//! A *super-packet* is a TCP or UDP packet that stands for several: all have its headers but for what numbers them,
+//! and each a part of its payload. [`cut`] makes the packets of it, [`merge`] makes it of packets; what is cut from
+//! what was merged are the same bytes. An unfinished checksum, called *partial*, is the sum over the pseudo header alone, and
+//! stands where the checksum will: whoever finishes it adds the packet's bytes.
+
+pub mod cut;
+pub mod group;
+pub mod merge;
+
+use zerocopy::FromBytes;
+
+use crate::flow::{Flow, Fragment, Network, Transport};
+use crate::header::{ETHERNET_LENGTH, Tcp, Udp};
+use crate::{Layout, checksum};
+
+/// Where the checksum stands in a TCP header.
+const TCP_CHECKSUM: u16 = 16;
+/// Where the checksum stands in a UDP header.
+const UDP_CHECKSUM: u16 = 6;
+
+/// What kind of packets a super-packet stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Segmentation {
+    /// It is no super-packet.
+    #[default]
+    None,
+    /// TCP over IPv4.
+    TcpIpv4,
+    /// TCP over IPv6.
+    TcpIpv6,
+    /// UDP over either, cut into datagrams.
+    Udp,
+}
+
+/// Where a checksum is still to be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartialChecksum {
+    /// First byte that is summed, from the start of the frame.
+    pub start: u16,
+    /// Where the sum goes, from `start`.
+    pub offset: u16,
+}
+
+/// Work on a packet that was left for later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offload {
+    /// How the packet is to be cut.
+    pub segmentation: Segmentation,
+    /// Payload bytes in each segment but the last; 0 without segmentation.
+    pub segment_size: u16,
+    /// Bytes of the headers that every segment repeats; 0 without segmentation.
+    pub header_length: u16,
+    /// The checksum to be computed, if one is. A super-packet always has one.
+    pub checksum: Option<PartialChecksum>,
+}
+
+/// What the checksum field of a TCP or UDP header holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TransportSum {
+    /// The checksum.
+    #[default]
+    Complete,
+    /// The sum over the pseudo header, not inverted.
+    Partial,
+}
+
+/// What is said of a frame cannot be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what is left to do on the frame contradicts the frame")]
+pub struct Contradiction;
+
+impl Offload {
+    /// Nothing is left to do: the packet is complete as it stands.
+    pub const NONE: Offload = Offload {
+        segmentation: Segmentation::None,
+        segment_size: 0,
+        header_length: 0,
+        checksum: None,
+    };
+
+    /// True if the packet stands for several.
+    pub fn is_super(&self) -> bool {
+        self.segmentation != Segmentation::None
+    }
+
+    /// What the transport checksum field of an admitted packet holds, see [`admit`].
+    pub fn transport_sum(&self) -> TransportSum {
+        match self.checksum {
+            Some(_) => TransportSum::Partial,
+            None => TransportSum::Complete,
+        }
+    }
+
+    /// The same work when `count` bytes have been put before the frame, or with a negative one taken from it.
+    pub fn moved(mut self, count: isize) -> Offload {
+        let moved = |at: u16| u16::try_from(isize::try_from(at).unwrap_or_default() + count);
+        if let Some(checksum) = &mut self.checksum {
+            checksum.start = moved(checksum.start).unwrap_or(u16::MAX);
+        }
+        if self.is_super() {
+            self.header_length = moved(self.header_length).unwrap_or(u16::MAX);
+        }
+        self
+    }
+
+    /// The L3 length of the longest packet that an admitted one stands for.
+    pub fn longest(&self, flow: &Flow, layout: &Layout) -> u32 {
+        match self.is_super() {
+            true => u32::from(self.header_length - layout.network) + u32::from(self.segment_size),
+            false => flow.length,
+        }
+    }
+}
+
+/// The checksum that is left to finish in a whole TCP or UDP packet whose field holds a partial one; `None` for any other
+/// packet.
+pub fn partial_checksum(flow: &Flow, layout: &Layout) -> Option<PartialChecksum> {
+    let Network::Ip(ip) = &flow.network else {
+        return None;
+    };
+    let offset = match ip.transport {
+        _ if ip.fragment != Fragment::Whole => return None,
+        Transport::Tcp { .. } => TCP_CHECKSUM,
+        Transport::Udp { .. } => UDP_CHECKSUM,
+        _ => return None,
+    };
+    Some(PartialChecksum {
+        start: layout.transport,
+        offset,
+    })
+}
+
+/// Compares what is said to be left with the frame, and brings it to its plainest form: an unfinished checksum is the
+/// packet's own TCP or UDP checksum (another is finished here and now), and a super-packet stands for at
+/// least two packets. `flow` and `layout` are those of the frame.
+pub fn admit(
+    frame: &mut [u8],
+    offload: Offload,
+    flow: &Flow,
+    layout: &Layout,
+) -> Result<Offload, Contradiction> {
+    let Some(partial) = offload.checksum else {
+        return match offload.is_super() {
+            true => Err(Contradiction),
+            false => Ok(Offload::NONE),
+        };
+    };
+    let end = usize::from(partial.start) + usize::from(partial.offset) + 2;
+    if usize::from(partial.start) < ETHERNET_LENGTH || end > frame.len() {
+        return Err(Contradiction);
+    }
+    let is_own = partial_checksum(flow, layout) == Some(partial);
+    if offload.is_super() {
+        return if is_own {
+            admit_super(frame, offload, flow, layout)
+        } else {
+            Err(Contradiction)
+        };
+    }
+    if !is_own {
+        complete(frame, partial);
+        return Ok(Offload::NONE);
+    }
+    let checksum = Some(partial);
+    Ok(Offload {
+        checksum,
+        ..Offload::NONE
+    })
+}
+
+fn admit_super(
+    frame: &[u8],
+    offload: Offload,
+    flow: &Flow,
+    layout: &Layout,
+) -> Result<Offload, Contradiction> {
+    let Network::Ip(ip) = &flow.network else {
+        return Err(Contradiction);
+    };
+    let transport = usize::from(layout.transport);
+    let header_length = match (offload.segmentation, &ip.transport, ip.src.is_ipv6()) {
+        (Segmentation::TcpIpv4, Transport::Tcp { .. }, false)
+        | (Segmentation::TcpIpv6, Transport::Tcp { .. }, true) => {
+            tcp_header_length(frame, transport)?
+        }
+        (Segmentation::Udp, Transport::Udp { .. }, _) => size_of::<Udp>(),
+        _ => return Err(Contradiction),
+    };
+    let headers = transport + header_length;
+    let end = usize::from(layout.network) + flow.length as usize;
+    if end != frame.len() || headers > end || offload.segment_size == 0 {
+        return Err(Contradiction);
+    }
+    if end - headers <= usize::from(offload.segment_size) {
+        let checksum = offload.checksum;
+        return Ok(Offload {
+            checksum,
+            ..Offload::NONE
+        });
+    }
+    let header_length = u16::try_from(headers).map_err(|_| Contradiction)?;
+    Ok(Offload {
+        header_length,
+        ..offload
+    })
+}
+
+/// Bytes of the TCP header at `transport`, with its options.
+fn tcp_header_length(frame: &[u8], transport: usize) -> Result<usize, Contradiction> {
+    let bytes = frame.get(transport..).ok_or(Contradiction)?;
+    let (tcp, _) = Tcp::ref_from_prefix(bytes).map_err(|_| Contradiction)?;
+    let length = usize::from(tcp.offset_flags.get() >> 12) * 4;
+    match length >= size_of::<Tcp>() {
+        true => Ok(length),
+        false => Err(Contradiction),
+    }
+}
+
+/// Finishes a checksum. One that does not fit the frame is left alone.
+pub fn complete(frame: &mut [u8], partial: PartialChecksum) {
+    let start = usize::from(partial.start);
+    let at = start + usize::from(partial.offset);
+    if frame.len() < at + 2 {
+        return;
+    }
+    let sum = checksum::sum(&frame[start..]);
+    let field = checksum_field(sum, partial.offset == UDP_CHECKSUM);
+    frame[at..at + 2].copy_from_slice(&field.to_be_bytes());
+}
+
+/// The checksum field of bytes with this sum; that of UDP is never zero (RFC 768).
+fn checksum_field(sum: u16, is_udp: bool) -> u16 {
+    match !sum {
+        0 if is_udp => u16::MAX,
+        field => field,
+    }
+}
