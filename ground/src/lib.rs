@@ -11,6 +11,7 @@
 //! - [`probe`] sends traffic as clients do, and [`frames`] as no client would.
 
 pub mod frames;
+pub mod greeter;
 pub mod link;
 pub mod namespace;
 pub mod network;

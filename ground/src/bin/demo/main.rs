@@ -2,6 +2,7 @@
 
 mod keep;
 mod print;
+mod services;
 mod show;
 mod traffic;
 

@@ -7,6 +7,7 @@ use ground::network::{Network, Pod, Underlay};
 use ground::probe;
 
 use crate::print::{self, command, done, heading, output};
+use crate::services;
 use crate::traffic::{self, Passed};
 
 /// The logical network, as a script for people to read.
@@ -36,12 +37,11 @@ pub(crate) fn run() -> Result<Network> {
     let surprises = show_matrix(&pods)?;
     show_trace(&network)?;
     show_throughput(&pods)?;
+    let surprises = surprises + services::show(&network, &pods)?;
     show_nodes(&network)?;
     where_next(start.elapsed());
     if surprises > 0 {
-        bail!(
-            "{surprises} pairs of pods did not behave as the logical network says (red in the matrix)"
-        );
+        bail!("{surprises} things did not happen as the logical network says (they are red above)");
     }
     Ok(network)
 }
@@ -157,7 +157,9 @@ fn show_nodes(network: &Network) -> Result<()> {
 
 fn where_next(took: Duration) {
     heading(&format!("That was it, in {:.0} s", took.as_secs_f32()));
-    println!("    examples/two-nodes.sh   the network above, to read and to change");
+    println!(
+        "    examples/               the network, the service and the policy above, to read and to change"
+    );
     println!("    README.md               a tour of five minutes");
     println!("    ARCHITECTURE.md         how a packet and an object travel through the code");
     println!("    cargo demo -- --keep    the same network, left up for you");
