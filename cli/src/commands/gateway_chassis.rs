@@ -83,9 +83,7 @@ fn delete(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
 
 fn list(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let port: LogicalRouterPort = require(context, call.argument(0))?;
-    let mut all = all(context, &port);
-    all.sort_by_key(|chassis| (Reverse(chassis.priority), chassis.name.clone()));
-    for chassis in all {
+    for chassis in all(context, &port) {
         context.line(format!("{} {:>5}", chassis.name, chassis.priority));
     }
     Ok(())
@@ -102,9 +100,12 @@ fn name_of(port: &LogicalRouterPort, chassis: &str) -> String {
     format!("{}-{chassis}", port.name)
 }
 
-fn all(context: &Context<'_>, port: &LogicalRouterPort) -> Vec<GatewayChassis> {
+/// The nodes that a port may be on, the greatest priority first, and of equal ones the greatest name.
+pub(super) fn all(context: &Context<'_>, port: &LogicalRouterPort) -> Vec<GatewayChassis> {
     let rows = port.gateway_chassis.iter();
-    rows.filter_map(|&row| context.rows.get(row)).collect()
+    let mut all: Vec<GatewayChassis> = rows.filter_map(|&row| context.rows.get(row)).collect();
+    all.sort_by_key(|chassis| Reverse((chassis.priority, chassis.name.clone())));
+    all
 }
 
 fn find(context: &Context<'_>, port: &LogicalRouterPort, chassis: &str) -> Option<GatewayChassis> {

@@ -3,7 +3,7 @@
 use model::Id;
 use model::nb::{LogicalRouter, LogicalSwitch, LogicalSwitchPort};
 
-use super::nat_list;
+use super::{gateway_chassis, nat_list};
 use crate::command::{Call, Command, Group};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -123,6 +123,11 @@ fn show_router(context: &mut Context<'_>, router: &LogicalRouter) {
         context.line(format!("        mac: \"{}\"", port.mac));
         if !port.networks.is_empty() {
             context.line(format!("        networks: [{}]", quoted(&port.networks)));
+        }
+        let gateways = gateway_chassis::all(context, port);
+        if !gateways.is_empty() {
+            let names: Vec<_> = gateways.into_iter().map(|one| one.chassis_name).collect();
+            context.line(format!("        gateway chassis: [{}]", names.join(" ")));
         }
         if let Some(table) = port.options.get("route_table") {
             context.line(format!("        route-table: {table}"));
