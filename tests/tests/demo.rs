@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ground::process::wait_until;
 use ground::programs;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tests::skip::skip;
 use tests::story::reason_to_skip;
@@ -76,6 +78,10 @@ fn the_demonstration_shows_everything_and_keeps_its_promises() -> Result<()> {
         "The way of one packet",
         "Throughput",
         "Gbit/s",
+        "A service and a policy",
+        "blue-1 sees one address; pods on both nodes answer",
+        "silence: default deny drops",
+        "refused at once: the ACL no-ssh rejects",
         "README.md",
     ] {
         assert!(
@@ -123,6 +129,36 @@ fn a_demonstration_that_was_kept_can_be_entered_and_stopped() -> Result<()> {
         String::from_utf8_lossy(&shown.stdout).contains("port blue-1"),
         "{shown:?}"
     );
+    wait_until("everything in it has ended", SOON, || {
+        processes().is_disjoint(&living).then_some(())
+    })
+}
+
+#[test]
+fn a_demonstration_that_is_interrupted_leaves_nothing_behind() -> Result<()> {
+    if !can_run("a_demonstration_that_is_interrupted_leaves_nothing_behind") {
+        return Ok(());
+    }
+    // A terminal's Ctrl-C is told to the whole group.
+    let mut show = Command::new(programs::path("demo")?)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the demonstration")?;
+    let mut lines = BufReader::new(show.stdout.take().context("it has an output")?).lines();
+    ensure!(
+        lines.any(|line| line.is_ok_and(|line| line.contains("attached on"))),
+        "it attaches pods"
+    );
+    let group = Pid::from_raw(show.id().try_into()?);
+    let living = inhabitants(show.id());
+    assert!(
+        living.len() >= 4,
+        "the show, northd and two vswitches live in it: {living:?}"
+    );
+    killpg(group, Signal::SIGINT)?;
+    assert_eq!(show.wait()?.signal(), Some(Signal::SIGINT as i32));
     wait_until("everything in it has ended", SOON, || {
         processes().is_disjoint(&living).then_some(())
     })
