@@ -44,6 +44,11 @@ pub mod ip_protocol {
     pub const SCTP: u8 = 132;
 }
 
+/// True for the protocol numbers of IPv6 extension headers that may stand before the transport header (IANA).
+pub const fn is_ipv6_extension(protocol: u8) -> bool {
+    matches!(protocol, 0 | 43 | 44 | 51 | 60)
+}
+
 /// The headers of a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Flow {

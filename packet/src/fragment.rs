@@ -1,13 +1,40 @@
-//! IPv4 fragmentation (RFC 791 section 3.2).
+//! Fragments: cutting IPv4 packets (RFC 791 section 3.2), and where one stands in its datagram.
 
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::flow::ether_type;
 use crate::header::{IPV4_LENGTH, Ipv4, ipv4_fragment};
+use crate::parse::{piece_of_ipv4, piece_of_ipv6};
 use crate::{Flow, Layout, checksum};
 
 /// The least MTU that IPv4 allows (RFC 791 section 3.2): the longest header and 8 bytes.
 pub const MIN_IPV4_MTU: u16 = 68;
+
+/// Where a fragment stands in its datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// What all fragments of the datagram share; 16 bits in IPv4.
+    pub identification: u32,
+    /// Bytes of the datagram before it, a multiple of 8.
+    pub offset: u32,
+    /// Bytes of the datagram in it: after the IPv4 header or the IPv6 fragment header.
+    pub length: u32,
+    /// It is not the last one.
+    pub has_more: bool,
+}
+
+impl Piece {
+    /// Where the IP packet of a frame that was parsed stands in its datagram; `None` if it is not a fragment.
+    pub fn of(frame: &[u8], flow: &Flow, layout: &Layout) -> Option<Piece> {
+        let start = usize::from(layout.network);
+        let packet = frame.get(start..start + flow.length as usize)?;
+        match flow.eth_type {
+            ether_type::IPV4 => piece_of_ipv4(packet),
+            ether_type::IPV6 => piece_of_ipv6(packet),
+            _ => None,
+        }
+    }
+}
 
 /// Why a packet cannot be fragmented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

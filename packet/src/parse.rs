@@ -7,7 +7,7 @@
 mod network;
 mod transport;
 
-pub(crate) use network::locate;
+pub(crate) use network::{locate, piece_of_ipv4, piece_of_ipv6};
 
 use std::net::Ipv4Addr;
 

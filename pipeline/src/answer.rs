@@ -8,7 +8,7 @@ mod words;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use packet::answer::{self as frame_of, ErrorSource, IcmpError};
-use packet::flow::{Network, Transport};
+use packet::flow::{Fragment, Network, Transport};
 use packet::offload::TransportSum;
 use packet::{Flow, Layout, Mac};
 
@@ -79,6 +79,10 @@ impl AnswerKind {
         let Network::Ip(ip) = &about.network else {
             return None;
         };
+        // Its first fragment is answered.
+        if ip.fragment == Fragment::Later {
+            return None;
+        }
         let source = ErrorSource {
             mac: about.eth_dst,
             ip: ip.dst,

@@ -62,6 +62,10 @@ drop_reasons! {
     PortNotHere "port-not-here" "The logical port is not bound to this node.";
     PortUnbound "port-unbound" "The destination port is not bound to any node.";
     ChassisUnknown "chassis-unknown" "The chassis that binds the destination port is not known.";
+    FragmentMalformed "fragment-malformed" "The fragment cannot be part of a datagram, or the first one ends before its transport header does.";
+    FragmentOverlap "fragment-overlap" "Fragments of the datagram overlap.";
+    FragmentRoom "fragment-room" "Too many fragments of the sender wait for the first of their datagram, or the datagram has too many.";
+    FragmentOrphan "fragment-orphan" "The first fragment of the datagram, which says what becomes of it, did not come in time.";
     // switch ingress
     PortDisabled "port-disabled" "The logical port is disabled.";
     VlanUnexpected "vlan-unexpected" "The frame is tagged for no child port, and the switch does not pass tags.";

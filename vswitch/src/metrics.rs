@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use crate::agent::driver::View;
 use crate::agent::session::Status;
+use crate::conntrack::TrackingCounts;
 use crate::stats::{Stats, Traffic};
 
 type Labels = Vec<(&'static str, String)>;
@@ -52,6 +53,7 @@ pub(crate) fn encode(
         "Flows that can be remembered",
         stats.connections.capacity.into(),
     );
+    tracked(&mut registry, &stats.tracked);
     gauge(
         &mut registry,
         "workers_running",
@@ -124,9 +126,26 @@ fn packets(registry: &mut Registry, stats: &Stats) {
     gauge(
         registry,
         "holding",
-        "Packets that wait for a neighbour",
+        "Packets that wait for a neighbour or for the first fragment of their datagram",
         totals.holding,
     );
+}
+
+/// The tracked connections: what `vsctl ct-stats` counts.
+fn tracked(registry: &mut Registry, counts: &TrackingCounts) {
+    for (name, help, value) in counts.gauges() {
+        gauge(registry, &format!("tracked_{name}"), sentence(help), value);
+    }
+    for (name, help, value) in counts.totals() {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        registry.register(format!("tracked_{name}"), sentence(help), counter);
+    }
+}
+
+/// Without the full stop, which the registry sets.
+fn sentence(text: &str) -> &str {
+    text.trim().trim_end_matches('.')
 }
 
 fn drops(registry: &mut Registry, stats: &Stats) {

@@ -6,6 +6,7 @@ use zerocopy::FromBytes;
 
 use super::transport::{parse_transport, quoted_ports};
 use super::{MAX_EXTENSION_HEADERS, ParseError, Parsed};
+use crate::Piece;
 use crate::flow::{Fragment, Ip, Network, Quoted, Transport};
 use crate::header::{
     Extension, FragmentExtension, IPV4_LENGTH, IPV6_LENGTH, Ipv4, Ipv6, ipv4_fragment,
@@ -174,11 +175,32 @@ fn above(ip: &mut Ip, at: usize, payload: &[u8]) -> Option<usize> {
     Some(at)
 }
 
+/// Where an IPv4 packet stands in its datagram; `None` if it is not a fragment.
+pub(crate) fn piece_of_ipv4(packet: &[u8]) -> Option<Piece> {
+    let (header, _) = Ipv4::ref_from_prefix(packet).ok()?;
+    let bits = header.fragment.get();
+    let piece = Piece {
+        identification: header.identification.get().into(),
+        offset: u32::from(bits & ipv4_fragment::OFFSET) * 8,
+        length: packet.len().checked_sub(header.header_length())? as u32,
+        has_more: bits & ipv4_fragment::MORE != 0,
+    };
+    (piece.offset > 0 || piece.has_more).then_some(piece)
+}
+
+/// Where an IPv6 packet stands in its datagram; `None` if it is not a fragment.
+pub(crate) fn piece_of_ipv6(packet: &[u8]) -> Option<Piece> {
+    let (header, payload) = Ipv6::ref_from_prefix(packet).ok()?;
+    walk_extensions(header.next_header, payload).ok()?.piece
+}
+
 /// What stands after the extension headers.
 struct Chain<'a> {
     protocol: u8,
     fragment: Fragment,
     payload: &'a [u8],
+    /// What the fragment header says, if it is one of a fragment.
+    piece: Option<Piece>,
 }
 
 /// Extension headers (IANA's IPv6 extension header types) that may stand before the transport header.
@@ -195,6 +217,7 @@ fn walk_extensions(next_header: u8, payload: &[u8]) -> Result<Chain<'_>, ParseEr
         protocol: next_header,
         fragment: Fragment::Whole,
         payload,
+        piece: None,
     };
     for _ in 0..=MAX_EXTENSION_HEADERS {
         if !chain.step()? {
@@ -233,6 +256,15 @@ impl Chain<'_> {
         let bits = header.offset_more.get();
         self.protocol = header.next_header;
         self.payload = rest;
+        let piece = Piece {
+            identification: header.identification.get(),
+            offset: (bits & ipv6_fragment::OFFSET).into(),
+            length: rest.len() as u32,
+            has_more: bits & ipv6_fragment::MORE != 0,
+        };
+        if piece.offset > 0 || piece.has_more {
+            self.piece = Some(piece);
+        }
         if bits & ipv6_fragment::OFFSET != 0 {
             self.fragment = Fragment::Later;
             return Ok(false);

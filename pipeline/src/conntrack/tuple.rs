@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use packet::Flow;
-use packet::flow::{Fragment, Ip, Network, Quoted, Transport, ip_protocol};
+use packet::flow::{Fragment, Ip, Network, Quoted, Transport, ip_protocol, is_ipv6_extension};
 use packet::icmp_type;
 
 use super::NatRequest;
@@ -37,7 +37,7 @@ impl Tuple {
             Transport::Icmp {
                 kind, identifier, ..
             } => echo_ports(ip.src.is_ipv6(), kind, identifier)?,
-            Transport::Other if has_ports(ip) || ip.fragment == Fragment::Later => return None,
+            Transport::Other if Self::needs_ports(ip) => return None,
             Transport::Other => (0, 0),
         };
         Some(Tuple {
@@ -47,6 +47,13 @@ impl Tuple {
             src_port,
             dst_port,
         })
+    }
+
+    /// True if packets like this one belong to connections by their ports or echo identifiers. A later fragment may not
+    /// know its protocol.
+    pub fn needs_ports(ip: &Ip) -> bool {
+        let is_unknown = ip.fragment == Fragment::Later && is_ipv6_extension(ip.protocol);
+        has_ports(ip) || is_unknown
     }
 
     /// The tuple of the packet that an ICMP error is about, as an answer to it would have; `None` for what is no

@@ -44,7 +44,6 @@ impl Topology {
         for router in 0..routers {
             topology.add_routes(seeded, router);
         }
-        topology.add_policies(seeded);
         topology
     }
 
@@ -66,7 +65,7 @@ impl Topology {
             .collect()
     }
 
-    pub(super) fn command(&mut self, words: &[&str]) {
+    fn command(&mut self, words: &[&str]) {
         self.commands
             .push(words.iter().map(|word| (*word).to_owned()).collect());
     }

@@ -75,6 +75,8 @@ impl Reference {
 pub struct Looked {
     /// The connections, if the verdict may be remembered with them; `None` if it holds for this packet alone.
     pub references: Option<ArrayVec<Reference, { Reference::MOST }>>,
+    /// It was a later fragment that nobody has told its ports, and they were asked for.
+    pub lacks_ports: bool,
 }
 
 impl Looked {

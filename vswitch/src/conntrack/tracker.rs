@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
+use packet::flow::{Fragment, Network};
 use packet::{Flow, Segment};
 use pipeline::conntrack::{
     Commit, CommitError, Conntrack, Direction, MadeBy, Outcome, State, Tracked, Tuple, Zone,
@@ -32,6 +33,8 @@ pub struct Tracker<'t, 'm> {
     committed: ArrayVec<u32, MOST_MET>,
     /// A later packet of the flow may meet other connections than this one did.
     is_singular: bool,
+    /// The packet is a later fragment without ports.
+    lacks_ports: bool,
 }
 
 /// A connection that the packet belongs to.
@@ -52,17 +55,22 @@ impl<'t, 'm> Tracker<'t, 'm> {
             met: ArrayVec::new(),
             committed: ArrayVec::new(),
             is_singular: false,
+            lacks_ports: false,
         }
     }
 
     /// What the walk has looked at.
     pub fn looked(&self) -> Looked {
         if self.is_singular || self.met.len() > Reference::MOST {
-            return Looked::default();
+            return Looked {
+                references: None,
+                lacks_ports: self.lacks_ports,
+            };
         }
         let refer = |met: &Met| self.turn.refer(met.index, met.direction, met.is_answered);
         Looked {
             references: Some(self.met.iter().map(refer).collect()),
+            lacks_ports: false,
         }
     }
 
@@ -178,6 +186,7 @@ impl Conntrack for Tracker<'_, '_> {
         self.met.clear();
         self.committed.clear();
         self.is_singular = false;
+        self.lacks_ports = false;
     }
 
     fn track(&mut self, zone: Zone, flow: &Flow, segment: &Segment) -> Tracked {
@@ -185,6 +194,7 @@ impl Conntrack for Tracker<'_, '_> {
             return self.track_related(zone, flow, &tuple);
         }
         let Some(tuple) = Tuple::of(flow) else {
+            self.lacks_ports |= is_later(flow);
             return self.invalid();
         };
         let key = Key::new(zone, &tuple);
@@ -215,6 +225,7 @@ impl Conntrack for Tracker<'_, '_> {
         commit: Commit,
     ) -> Result<Option<Box<Flow>>, CommitError> {
         let Some(tuple) = Tuple::of(flow) else {
+            self.lacks_ports |= is_later(flow);
             return Ok(None);
         };
         let key = Key::new(zone, &tuple);
@@ -288,4 +299,8 @@ impl Conntrack for Tracker<'_, '_> {
         let affinities = &self.turn.table().affinities;
         affinities.set(vip, client, backend, timeout_s, self.now_ms);
     }
+}
+
+fn is_later(flow: &Flow) -> bool {
+    matches!(&flow.network, Network::Ip(ip) if ip.fragment == Fragment::Later)
 }

@@ -6,8 +6,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
+use packet::Flow;
+use packet::flow::{Fragment, Network, Transport};
 use pipeline::object::PortRef;
-use pipeline::{Branch, DropReason, Hold, Ingress, Resume};
+use pipeline::{Branch, DropReason, Hold, Ingress, Resume, Rewrite};
 
 use super::parse::{About, Link};
 use super::ports::Door;
@@ -49,6 +51,8 @@ struct Held {
     door: Door,
     place: Place,
     link: Link,
+    /// What is said of a later fragment, which its bytes do not say.
+    transport: Option<Transport>,
 }
 
 impl HoldQueue {
@@ -60,7 +64,13 @@ impl HoldQueue {
 
 impl Forwarder {
     /// Keeps a packet, and asks for the neighbour if nobody has yet.
-    pub(super) fn hold(&mut self, packet: Packet, hold: &Hold, about: &About, moment: Moment<'_>) {
+    pub(super) fn hold(
+        &mut self,
+        packet: Packet,
+        (hold, rewrite): (&Hold, &Rewrite),
+        about: &About,
+        moment: Moment<'_>,
+    ) {
         let key = (hold.port, hold.next_hop);
         let waiting = self
             .holds
@@ -87,6 +97,7 @@ impl Forwarder {
             door,
             place,
             link,
+            transport: transport_of_later(&rewrite.of(&about.flow)),
         });
         self.holds.packets += 1;
         self.counters.totals.holding.add(1);
@@ -131,6 +142,11 @@ impl Forwarder {
             let subject = self.parse(held.packet, held.door, held.place, moment);
             if let Some(mut subject) = subject {
                 subject.about.link = held.link;
+                if let (Network::Ip(ip), Some(transport)) =
+                    (&mut subject.about.flow.network, held.transport)
+                {
+                    ip.transport = transport;
+                }
                 let ingress = Ingress::Resume(held.resume);
                 let (verdict, _) = self.decide(&subject, ingress, turns, moment);
                 self.credit_fresh(&verdict, &subject, moment);
@@ -193,5 +209,12 @@ impl Forwarder {
                 self.finish(piece, branch, about, moment);
             }
         }
+    }
+}
+
+fn transport_of_later(flow: &Flow) -> Option<Transport> {
+    match &flow.network {
+        Network::Ip(ip) if ip.fragment == Fragment::Later => Some(ip.transport.clone()),
+        _ => None,
     }
 }

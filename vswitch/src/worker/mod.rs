@@ -6,14 +6,13 @@
 //!
 //! 1. [`receive`]: a batch from a port or the tunnel;
 //! 2. [`decapsulate`]: the outer headers of a tunnelled packet;
-//! 3. [`parse`]: the packet's headers, as a flow;
+//! 3. [`parse`]: the packet's headers, as a flow, and [`reassemble`] what a fragment lacks;
 //! 4. [`recall`]: the verdict on an earlier packet of the flow, if it still holds;
 //! 5. [`decide`]: else the logical pipeline, whose verdict is remembered;
 //! 6. [`execute`]: the verdict, in the bytes: copies, rewrites, answers;
 //! 7. [`encapsulate`]: for another node, or [`too_long`] for that;
 //! 8. [`hold`]: for a neighbour that is not known yet;
-//! 9. [`offload`]: what the way out cannot do on a packet, done here;
-//! 10. [`transmit`]: everything that the batch made.
+//! 9. [`transmit`]: everything that the batch made.
 //!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
@@ -29,10 +28,10 @@ mod execute;
 mod hold;
 mod learn;
 mod monitor;
-mod offload;
 mod parse;
 mod place;
 mod ports;
+mod reassemble;
 mod recall;
 mod receive;
 mod too_long;
@@ -71,6 +70,7 @@ use learn::Events;
 use monitor::Monitor;
 use parse::{About, Subject};
 use ports::{Door, Ports};
+use reassemble::Fragments;
 use too_long::ErrorLimit;
 use upkeep::Upkeep;
 
@@ -133,6 +133,7 @@ struct Forwarder {
     ports: Ports,
     pool: Pool,
     batch: Batch,
+    fragments: Fragments,
     holds: HoldQueue,
     events: Events,
     monitor: Monitor,
@@ -182,6 +183,7 @@ impl Worker {
                 ports: Ports::new(parts.tunnel, parts.tunnels),
                 pool: parts.pool,
                 batch: Batch::default(),
+                fragments: Fragments::default(),
                 holds: HoldQueue::default(),
                 events,
                 monitor: Monitor::new(parts.answers),
@@ -256,6 +258,7 @@ impl Worker {
             }
         }
         self.upkeep.has_untold = !self.forwarder.events.tell_lost();
+        self.forwarder.expire_fragments(moment);
         self.forwarder.release_held(&mut turns, moment);
         self.forwarder.transmit(moment);
         self.upkeep.work(&mut turns, moment);
@@ -274,7 +277,10 @@ impl Forwarder {
             if let Some((packet, place, ingress)) = entered
                 && let Some(subject) = self.parse(packet, door, place, moment)
             {
-                self.forward(subject, ingress, turns, moment);
+                match subject.piece() {
+                    None => self.forward(subject, ingress, turns, moment),
+                    Some(piece) => self.forward_fragment(subject, piece, ingress, turns, moment),
+                }
             }
         }
         self.batch.frames = frames;
@@ -299,7 +305,10 @@ impl Forwarder {
             return;
         }
         let to_remember = memory.key_to_remember();
-        let (verdict, looked) = self.decide(&subject, ingress, turns, moment);
+        let (verdict, looked) = self.decide(&subject, ingress.clone(), turns, moment);
+        if looked.lacks_ports && self.lacks_first(&subject) {
+            return self.wait_for_first(subject, ingress, moment);
+        }
         let account = self.credit_fresh(&verdict, &subject, moment);
         self.execute(subject, &verdict.branches, moment);
         if let Some(key) = to_remember {

@@ -35,6 +35,18 @@ impl Place {
         }
     }
 
+    /// The number of who sends: the same for all that it sends to other nodes' ports.
+    pub fn sender(self) -> u64 {
+        match self {
+            Self::Tunnel(header) => Self::Tunnel(geneve::Header {
+                egress: 0,
+                ..header
+            })
+            .number(),
+            Self::Port(_) | Self::Underlay => self.number(),
+        }
+    }
+
     /// The logical port that packets come in by, if it is told.
     pub fn port(self) -> Option<PortRef> {
         match self {

@@ -101,16 +101,24 @@ impl Worker {
     /// How long to wait for packets: until the next deadline, or `limit`, or for good.
     pub(super) fn timeout(&self, now_ms: u64, limit: Option<Duration>) -> Option<Duration> {
         let held_ms = self.forwarder.holds.next_ms();
+        let fragment_ms = self.forwarder.fragments.next_ms();
         let purge_ms = (!self.upkeep.purges.is_empty()).then_some(now_ms);
         let is_needed = self.memory.has_waiting() || self.memory.has_connections();
         let untold_ms = self.upkeep.has_untold.then_some(now_ms + UNTOLD_PAUSE_MS);
         let upkeep_ms = is_needed.then_some(self.upkeep.next_ms);
         let is_tracking = self.tracked.has_connections();
         let expiry_ms = is_tracking.then_some(self.upkeep.next_expiry_ms);
-        let next_ms = [held_ms, purge_ms, untold_ms, upkeep_ms, expiry_ms]
-            .into_iter()
-            .flatten()
-            .min();
+        let next_ms = [
+            held_ms,
+            fragment_ms,
+            purge_ms,
+            untold_ms,
+            upkeep_ms,
+            expiry_ms,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let rest = next_ms.map(|next_ms| Duration::from_millis(next_ms.saturating_sub(now_ms)));
         [rest, limit].into_iter().flatten().min()
     }
