@@ -44,15 +44,16 @@ pub struct TcpSegment {
 }
 
 impl Segment {
-    /// Reads the transport header of `frame`, whose parsed form is `flow` and `layout`.
-    pub fn of(frame: &[u8], flow: &Flow, layout: &Layout) -> Segment {
+    /// Reads the transport header of `frame`, whose parsed form is `flow` and `layout`. `length` is its L3 length: that of
+    /// the whole, if it stands for several packets.
+    pub fn of(frame: &[u8], flow: &Flow, layout: &Layout, length: usize) -> Segment {
         let Network::Ip(ip) = &flow.network else {
             return Segment::Unknown;
         };
         if ip.fragment == Fragment::Later || layout.transport == 0 {
             return Segment::Unknown;
         }
-        let end = usize::from(layout.network) + flow.length as usize;
+        let end = usize::from(layout.network) + length;
         let Some(bytes) = frame.get(usize::from(layout.transport)..end.min(frame.len())) else {
             return Segment::Unknown;
         };

@@ -25,7 +25,7 @@ use crate::object::{Port, PortRef, RouterPort};
 use crate::record::Recorder;
 use crate::tables::{Compiled, RouterTables};
 use crate::view;
-use crate::walk::{In, Origin, Packet, Walk};
+use crate::walk::{In, Packet, Walk};
 use translation::Role;
 
 pub(crate) use larger_packets::error_address;
@@ -77,8 +77,11 @@ fn pass<'t, R: Recorder>(
 ) -> Result<(), DropReason> {
     admission::check(walk, &packet, visit)?;
     neighbor::learn(walk, &packet, visit);
+    let origin = packet.origin.clone();
     match ip_input::decide(walk, packet, visit)? {
         Input::Back(answer) => back(walk, answer, visit),
+        // The router's own answer needs no translation, unlike those of others that pass.
+        Input::Route(answer) if !answer.origin.is(&origin) => route(walk, answer, visit),
         Input::Route(mut packet) => match translate(walk, &mut packet, visit)? {
             Some(refusal) => back(walk, refusal, visit),
             None => route(walk, packet, visit),
@@ -104,9 +107,6 @@ fn translate<'t, R: Recorder>(
     visit: Visit<'t>,
 ) -> Result<Option<Packet>, DropReason> {
     let role = translation::role(visit.router);
-    if matches!(packet.origin, Origin::Answer(_)) {
-        return Ok(None);
-    }
     unsnat::undo(walk, packet, visit, role);
     dnat::translate(walk, packet, visit, role)
 }

@@ -120,6 +120,17 @@ pub(crate) enum Origin {
     Answer(Rc<Answer>),
 }
 
+impl Origin {
+    /// True for the packet that came in, and for one and the same answer.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Received, Self::Received) => true,
+            (Self::Answer(one), Self::Answer(other)) => Rc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
 /// A datapath that a packet is in.
 pub(crate) struct In<'t, T> {
     pub(crate) key: DatapathKey,

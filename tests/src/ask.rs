@@ -55,6 +55,11 @@ impl Conversation {
     /// Asks once more.
     pub fn ask(&mut self) -> io::Result<Answer> {
         self.0.get_mut().write_all(b"who\n")?;
+        self.hear()
+    }
+
+    /// Waits for the answer to what was asked before.
+    pub fn hear(&mut self) -> io::Result<Answer> {
         let mut line = String::new();
         self.0.read_line(&mut line)?;
         parse(&line)
@@ -71,6 +76,11 @@ impl Asker {
         let socket = UdpSocket::bind((any, 0))?;
         socket.set_read_timeout(Some(limit))?;
         Ok(Asker(socket))
+    }
+
+    /// Waits no longer than this for an answer from now on.
+    pub fn set_limit(&self, limit: Duration) -> io::Result<()> {
+        self.0.set_read_timeout(Some(limit))
     }
 
     /// Asks for an answer from the very address that was asked; an ICMP error is an error.

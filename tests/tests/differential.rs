@@ -4,6 +4,7 @@
 //! A network that fails prints its seed; `WEFT_SEED=N` runs that one alone, `WEFT_SEEDS=N` so many of them.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use ground::programs;
@@ -27,7 +28,7 @@ struct Wart {
     applies: fn(&Case) -> bool,
 }
 
-const WARTS: [Wart; 7] = [
+const WARTS: [Wart; 9] = [
     Wart {
         reason: "ovn-trace lets frames that are neither IP nor ARP pass port security with addresses; OVN's nodes drop \
                  whatever no row allows",
@@ -73,11 +74,42 @@ const WARTS: [Wart; 7] = [
         reason: "OVN says that the TTL of an IPv6 multicast packet ran out; RFC 4443 section 2.4 forbids it",
         applies: |case| case.we_drop_for("multicast-not-routed") && case.we_send_less(),
     },
+    Wart {
+        reason: "ovn-trace shows the answer to what an ACL rejects with the headers of the rejected packet, and \
+                 answers what is sent to a group, which RFC 1122 section 3.2.2 forbids",
+        applies: |case| {
+            let (theirs, ours) = (answers_bare(&case.theirs), answers_bare(&case.ours));
+            let is_quiet = case.is_sent_to_a_group() && ours.is_subset(&theirs);
+            case.we_drop_for("acl-reject") && (theirs == ours || is_quiet)
+        },
+    },
+    Wart {
+        reason: "ovn-trace shows ACLs a router's own solicitation with the destination of the packet it is sent for",
+        applies: |case| {
+            let mut only_here_or_there = case.theirs.symmetric_difference(&case.ours);
+            case.their_trace.contains("nd_ns {")
+                && only_here_or_there.all(|outcome| outcome.made_by == "nd_ns")
+        },
+    },
 ];
+
+/// The outcomes, with no headers in answers that a reject makes.
+fn answers_bare(outcomes: &BTreeSet<Outcome>) -> BTreeSet<Outcome> {
+    const ANSWERS: [&str; 4] = ["icmp4", "icmp6", "tcp_reset", "sctp_abort"];
+    let bare = outcomes.iter().cloned().map(|mut outcome| {
+        if ANSWERS.contains(&outcome.made_by.as_str()) {
+            outcome.headers.clear();
+        }
+        outcome
+    });
+    bare.collect()
+}
 
 /// One packet with both answers.
 struct Case {
     microflow: String,
+    /// What it is to its connections.
+    states: String,
     /// The rows of the sender's port security.
     sender_rows: String,
     theirs: BTreeSet<Outcome>,
@@ -100,12 +132,20 @@ impl Case {
     }
 
     fn is_sent_to_a_group(&self) -> bool {
-        let to = self
-            .microflow
-            .split("eth.dst == ")
-            .nth(1)
-            .unwrap_or_default();
-        u8::from_str_radix(to.get(..2).unwrap_or_default(), 16).is_ok_and(|first| first & 1 == 1)
+        let value = |field: &str| {
+            let rest = self.microflow.split(field).nth(1).unwrap_or_default();
+            rest.trim_start_matches(" == ")
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+        };
+        let first = value("eth.dst").get(..2).unwrap_or_default();
+        let is_group = u8::from_str_radix(first, 16).is_ok_and(|first| first & 1 == 1);
+        let is_multicast = |field: &str| {
+            let address: Option<IpAddr> = value(field).parse().ok();
+            address.is_some_and(|address| address.is_multicast())
+        };
+        is_group || is_multicast("ip4.dst") || is_multicast("ip6.dst")
     }
 
     /// The difference in a few lines.
@@ -117,8 +157,9 @@ impl Case {
                 .collect::<String>()
         };
         format!(
-            "seed {seed}: {}\n  OVN:{}\n  weft:{}",
+            "seed {seed}: {} (ct {})\n  OVN:{}\n  weft:{}",
             self.microflow,
+            self.states,
             list(&self.theirs),
             list(&self.ours)
         )
@@ -150,11 +191,20 @@ fn cases(seed: u64) -> Result<(Topology, Vec<Case>)> {
     weft.vsctl(&arguments)?;
     let mut cases = Vec::new();
     for _ in 0..PACKETS {
-        let Packet { switch, microflow } = Packet::random(&mut seeded, &topology);
-        let Some(their_trace) = ovn.trace(&switch, &microflow)? else {
+        let Packet {
+            switch,
+            microflow,
+            states,
+        } = Packet::random(&mut seeded, &topology);
+        let Some(their_trace) = ovn.trace(&switch, &microflow, &states)? else {
             continue;
         };
-        let our_trace = weft.vsctl(&["trace", "--summary", &switch, &microflow])?;
+        let given = states.iter().map(|state| format!("--ct={state}"));
+        let words = ["trace", "--summary"].map(str::to_owned).into_iter();
+        let words = words
+            .chain(given)
+            .chain([switch.clone(), microflow.clone()]);
+        let our_trace = weft.vsctl(&words.collect::<Vec<_>>())?;
         let (theirs, ours) = (
             outcomes(&their_trace, &microflow),
             outcomes(&our_trace, &microflow),
@@ -163,6 +213,7 @@ fn cases(seed: u64) -> Result<(Topology, Vec<Case>)> {
         cases.push(Case {
             sender_rows,
             microflow,
+            states: states.join("/"),
             theirs,
             ours,
             their_trace,

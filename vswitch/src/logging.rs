@@ -8,6 +8,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use crate::acl_log;
 use crate::config::LogFormat;
 
 /// Sends the process's logs to standard error from now on. Libraries are heard only when something is wrong,
@@ -18,9 +19,11 @@ pub fn init(format: LogFormat, verbosity: u8) -> Result<(), TryInitError> {
         1 => (Level::DEBUG, Level::WARN),
         _ => (Level::TRACE, Level::DEBUG),
     };
-    let targets = Targets::new()
-        .with_default(others)
-        .with_targets([("vswitch", own), ("pipeline", own)]);
+    let targets = Targets::new().with_default(others).with_targets([
+        ("vswitch", own),
+        ("pipeline", own),
+        (acl_log::TARGET, own),
+    ]);
     let registry = tracing_subscriber::registry().with(targets);
     match format {
         LogFormat::Text => registry

@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use uuid::Uuid;
 use vswitch::conntrack::{Filter, Listed};
 
-const VIP: [u8; 4] = [10, 96, 0, 1];
 const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
@@ -45,62 +44,6 @@ fn policy() -> Vec<Object> {
         acl(2, FromLport, 0, "ip", Drop),
         acl(3, ToLport, 0, "ip && outport == \"p1-1\"", Drop),
     ]
-}
-
-/// A switch with a service of these backends.
-fn service(backends: &[PortRef]) -> Vec<Object> {
-    let uuid = Uuid::from_u128(77);
-    let key = VipKey {
-        balancer: uuid,
-        ip: VIP.into(),
-        protocol: 6,
-        port: 80,
-        chassis: None,
-    };
-    let backend = |at: &PortRef| Backend {
-        ip: ipv4(*at).into(),
-        port: 8080,
-        weight: 1,
-        state: BackendState::Ready,
-        chassis: None,
-        zone: String::new(),
-    };
-    vec![
-        Object::Balancer(Balancer {
-            uuid,
-            name: "web".into(),
-            when_empty: WhenEmpty::Drop,
-            when_none_local: WhenEmpty::Drop,
-            event: false,
-            skip_snat: false,
-            hairpin_snat_ip: Vec::new(),
-            affinity_timeout_s: 0,
-            selection_fields: Vec::new(),
-            neighbor_responder: NeighborResponder::Reachable,
-            add_route: false,
-            source_ranges: Vec::new(),
-            traffic_policy: TrafficPolicy::Cluster,
-        }),
-        Object::Vip(Vip {
-            key,
-            backends: backends.iter().map(backend).collect(),
-        }),
-    ]
-}
-
-/// The network, in which switch 1 has the service.
-fn network_with_service() -> Vec<Object> {
-    let mut objects = network();
-    for object in &mut objects {
-        if let Object::Datapath(datapath) = object
-            && datapath.key == a().datapath
-            && let DatapathKind::Switch(switch) = &mut datapath.kind
-        {
-            switch.balancers.own = vec![Uuid::from_u128(77)];
-        }
-    }
-    objects.extend(service(&[c()]));
-    objects
 }
 
 /// A TCP segment.

@@ -84,10 +84,7 @@ fn parse_call(words: &[String], mut options: CallOptions) -> Result<Call, Failur
     if matches!(command.handler, Handler::Unsupported) {
         return Err(unsupported_command(name));
     }
-    let arguments = match command.handler {
-        Handler::Alone(_) => take_options(command, words, &mut options)?,
-        _ => words.cloned().collect(),
-    };
+    let arguments = take_options(command, words, &mut options)?;
     for (option, value) in &options {
         check_option(command, option, value.is_some())?;
     }
@@ -99,25 +96,30 @@ fn parse_call(words: &[String], mut options: CallOptions) -> Result<Call, Failur
     })
 }
 
-/// Takes the options out of the words after the name of a command that stands alone; such commands are not
-/// OVN's, and take options anywhere, with `=` or a space before the value.
+/// Takes the options out of the words after the name of a command: all of a command that stands alone, since such
+/// commands are not OVN's, and else those that OVN does not have. They take `=` or a space before the value.
 fn take_options<'a>(
     command: &Command,
     words: impl Iterator<Item = &'a String>,
     options: &mut CallOptions,
 ) -> Result<Vec<String>, Failure> {
+    let is_alone = matches!(command.handler, Handler::Alone(_));
     let mut words = words;
     let mut arguments = Vec::new();
     while let Some(word) = words.next() {
-        if !word.starts_with("--") {
-            arguments.push(word.clone());
-            continue;
-        }
         let (name, mut value) = match word.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (word.as_str(), None),
         };
         let declared = command.options.iter().find(|option| option.name == name);
+        let is_option = match is_alone {
+            true => word.starts_with("--"),
+            false => declared.is_some_and(|option| option.is_own),
+        };
+        if !is_option {
+            arguments.push(word.clone());
+            continue;
+        }
         let needs_value =
             declared.is_some_and(|option| matches!(option.value, OptionValue::Required(_)));
         if needs_value && value.is_none() {

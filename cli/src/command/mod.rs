@@ -59,6 +59,8 @@ pub struct CommandOption {
     pub summary: &'static str,
     /// It can be given several times, to a command that stands alone; its values are joined by semicolons.
     pub is_repeatable: bool,
+    /// OVN's command of the name does not have it: it may follow the command's name, too.
+    pub is_own: bool,
 }
 
 /// Whether an option has a value.
@@ -190,6 +192,7 @@ impl CommandOption {
             value: OptionValue::None,
             summary,
             is_repeatable: false,
+            is_own: false,
         }
     }
 
@@ -200,6 +203,7 @@ impl CommandOption {
             value: OptionValue::Required(value),
             summary,
             is_repeatable: false,
+            is_own: false,
         }
     }
 
@@ -210,12 +214,19 @@ impl CommandOption {
             value: OptionValue::Optional(value),
             summary,
             is_repeatable: false,
+            is_own: false,
         }
     }
 
     /// The same, which can be given several times.
     pub const fn repeatable(mut self) -> Self {
         self.is_repeatable = true;
+        self
+    }
+
+    /// The same, which OVN's command does not have.
+    pub const fn own(mut self) -> Self {
+        self.is_own = true;
         self
     }
 

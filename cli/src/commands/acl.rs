@@ -79,12 +79,13 @@ pub(super) static GROUP: Group = Group {
             CommandOption::flag(
                 STATS,
                 "with the packets, bytes and connections that each decided about on all nodes, and when it last did",
-            ),
+            ).own(),
         ])
         .details(
             "Numbers are those of the nodes since they were started, of whose earlier lives northd adds what it has \
              heard since its own start. They are some seconds behind. With --format they come as a table.",
-        ),
+        )
+        .examples(&["acl-list web --stats", "-f json acl-list web --stats"]),
     ],
 };
 

@@ -69,9 +69,16 @@ impl Ovn {
     }
 
     /// What `ovn-trace --summary` says of a packet; `None` where it has no answer but a failed assertion.
-    pub fn trace(&self, datapath: &str, microflow: &str) -> Result<Option<String>> {
+    /// `states` are what the packet is to its connections, lookup by lookup.
+    pub fn trace(
+        &self,
+        datapath: &str,
+        microflow: &str,
+        states: &[&str],
+    ) -> Result<Option<String>> {
         let output = Command::new("ovn-trace")
             .arg(format!("--db={}", socket(self.directory.path(), "sb")))
+            .args(states.iter().map(|state| format!("--ct={state}")))
             .args(["--summary", datapath, microflow])
             .output()
             .context("cannot start ovn-trace")?;

@@ -1,6 +1,7 @@
 //! Random networks and packets, the same ones for the same seed.
 
 pub mod packet;
+pub mod policy;
 pub mod topology;
 
 use std::ops::Range;

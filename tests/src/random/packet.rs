@@ -10,7 +10,12 @@ pub struct Packet {
     pub switch: String,
     /// The packet.
     pub microflow: String,
+    /// What it is to its connections, lookup by lookup.
+    pub states: Vec<&'static str>,
 }
+
+/// What packets may be to their connections.
+const STATES: [&str; 6] = ["new", "new", "est", "est,rpl", "rel,rpl", "inv"];
 
 /// Stations that are in no network.
 const STRANGER: [&str; 3] = ["0a:00:00:00:99:99", "192.168.7.9", "fd00:99::99"];
@@ -29,6 +34,7 @@ impl Packet {
         Self {
             switch: from.switch,
             microflow: terms.join(" && "),
+            states: (0..4).map(|_| *seeded.pick(&STATES)).collect(),
         }
     }
 }

@@ -44,6 +44,7 @@ impl Topology {
         for router in 0..routers {
             topology.add_routes(seeded, router);
         }
+        topology.add_policies(seeded);
         topology
     }
 
@@ -65,7 +66,7 @@ impl Topology {
             .collect()
     }
 
-    fn command(&mut self, words: &[&str]) {
+    pub(super) fn command(&mut self, words: &[&str]) {
         self.commands
             .push(words.iter().map(|word| (*word).to_owned()).collect());
     }

@@ -1,12 +1,13 @@
 //! What comes out of the data path is what came out of OVN: every scenario in `tests/scenarios` is played in memory,
 //! by the real commands, compiler and data path.
 //!
-//! `WEFT_SCENARIO=WORDS` plays only those whose titles have these words, and prints what is different.
+//! `WEFT_SCENARIO=WORDS` plays only those whose titles have these words. `WEFT_SCENARIOS=PATH` plays the scenarios of that
+//! file in the place of any other.
 
 mod northd;
 mod weft;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tests::scenario::{Event, Scenario, parse, play};
@@ -14,9 +15,8 @@ use weft::Weft;
 
 /// Plays all scenarios of a file, and returns what is different in each.
 fn differences(file: &str) -> Result<Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("scenarios")
-        .join(file);
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let path = std::env::var_os("WEFT_SCENARIOS").map_or_else(|| known.join(file), PathBuf::from);
     let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
     let wanted = std::env::var("WEFT_SCENARIO").unwrap_or_default();
     let mut differences = Vec::new();
@@ -78,6 +78,16 @@ fn check(file: &str) -> Result<()> {
 #[test]
 fn acls_decide_as_with_ovn() -> Result<()> {
     check("acl.txt")
+}
+
+#[test]
+fn rules_between_switches_decide_as_with_ovn() -> Result<()> {
+    check("rules.txt")
+}
+
+#[test]
+fn pods_and_the_world_reach_each_other_as_with_ovn() -> Result<()> {
+    check("cluster.txt")
 }
 
 #[test]

@@ -7,6 +7,9 @@ use super::{Entry, LogBook, Meters, Record, line};
 use crate::datapath::DataPath;
 use crate::worker::Place;
 
+/// The target of the lines in the program's log.
+pub const TARGET: &str = "acl";
+
 /// Writes what ACLs log into the returned book and the program's log, until the data path is gone.
 pub fn start(data_path: &Arc<DataPath>) -> Arc<LogBook> {
     let book = Arc::new(LogBook::default());
@@ -45,7 +48,7 @@ fn take(record: &Record, data_path: &Weak<DataPath>, meters: &mut Meters, book: 
         inport: inport(record.place, &snapshot.tables),
         packet: line::packet(&record.flow),
     };
-    tracing::info!(target: "acl", acl = %entry.acl, inport = entry.inport, "{}", entry.line());
+    tracing::info!(target: TARGET, acl = %entry.acl, inport = entry.inport, "{}", entry.line());
     book.write(entry);
     true
 }

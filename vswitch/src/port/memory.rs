@@ -12,7 +12,15 @@ use crate::buffer::Pool;
 use crate::sys::poll::Waker;
 
 /// A frame outside of any buffer pool.
-type Loose = (Vec<u8>, Option<Outer>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loose {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// What is left to do on it.
+    pub offload: Offload,
+    /// What stands outside, in a tunnel.
+    pub outer: Option<Outer>,
+}
 
 /// A port that talks to a [`Wire`].
 #[derive(Debug)]
@@ -20,6 +28,7 @@ pub struct MemoryPort {
     incoming: Receiver<Loose>,
     outgoing: Sender<Loose>,
     waker: Waker,
+    capabilities: Capabilities,
 }
 
 /// The far end of a [`MemoryPort`].
@@ -46,22 +55,43 @@ impl MemoryPort {
                 incoming: from_wire,
                 outgoing: to_wire,
                 waker,
+                capabilities: Capabilities::default(),
             },
             wire,
         ))
     }
+
+    /// The port, as one that takes frames on which something is left to do.
+    pub fn with_offload(mut self) -> MemoryPort {
+        self.capabilities.offload = true;
+        self
+    }
 }
 
 impl Wire {
-    /// Puts a frame on the wire; false if it is full or nobody is at the other end.
+    /// Puts a complete frame on the wire; false if it is full or nobody is at the other end.
     pub fn send(&self, frame: &[u8], outer: Option<Outer>) -> bool {
-        let is_sent = self.outgoing.try_send((frame.to_vec(), outer)).is_ok();
+        self.send_loose(Loose {
+            bytes: frame.to_vec(),
+            offload: Offload::NONE,
+            outer,
+        })
+    }
+
+    /// Puts any frame on the wire; false if it is full or nobody is at the other end.
+    pub fn send_loose(&self, frame: Loose) -> bool {
+        let is_sent = self.outgoing.try_send(frame).is_ok();
         self.waker.wake();
         is_sent
     }
 
-    /// Takes the next frame that came out of the port, if there is one.
+    /// Takes the bytes of the next frame that came out of the port, if there is one.
     pub fn receive(&self) -> Option<(Vec<u8>, Option<Outer>)> {
+        self.receive_loose().map(|frame| (frame.bytes, frame.outer))
+    }
+
+    /// Takes the next frame that came out of the port, if there is one.
+    pub fn receive_loose(&self) -> Option<Loose> {
         self.incoming.try_recv().ok()
     }
 }
@@ -72,13 +102,17 @@ impl Port for MemoryPort {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { offload: false }
+        self.capabilities
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {
         self.waker.clear();
         while !batch.is_full() {
-            let (bytes, outer) = match self.incoming.try_recv() {
+            let Loose {
+                bytes,
+                offload,
+                outer,
+            } = match self.incoming.try_recv() {
                 Ok(frame) => frame,
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Disconnected) => {
@@ -86,7 +120,10 @@ impl Port for MemoryPort {
                 }
             };
             match pool.copy(&bytes) {
-                Some(packet) => batch.frames.push(Frame { packet, outer }),
+                Some(mut packet) => {
+                    packet.offload = offload;
+                    batch.frames.push(Frame { packet, outer });
+                }
                 None if bytes.len() > crate::buffer::LARGE => {
                     batch.refused.push(DropReason::TooLong)
                 }
@@ -104,7 +141,8 @@ impl Port for MemoryPort {
         done: &mut dyn FnMut(Frame, Result<(), DropReason>),
     ) {
         for frame in frames.drain(..) {
-            let fate = if frame.packet.offload == Offload::NONE {
+            let is_fit = self.capabilities.offload || frame.packet.offload == Offload::NONE;
+            let fate = if is_fit {
                 self.send(&frame)
             } else {
                 Err(DropReason::OffloadInvalid)
@@ -116,7 +154,11 @@ impl Port for MemoryPort {
 
 impl MemoryPort {
     fn send(&self, frame: &Frame) -> Result<(), DropReason> {
-        let loose = (frame.packet.bytes().to_vec(), frame.outer);
+        let loose = Loose {
+            bytes: frame.packet.bytes().to_vec(),
+            offload: frame.packet.offload,
+            outer: frame.outer,
+        };
         self.outgoing.try_send(loose).map_err(|error| match error {
             TrySendError::Full(_) => DropReason::OutputQueueFull,
             TrySendError::Disconnected(_) => DropReason::OutputFailed,

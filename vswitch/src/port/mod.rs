@@ -19,7 +19,7 @@ use crate::buffer::{Packet, Pool};
 
 pub use backend::TapBackend;
 pub use basic_tap::BasicTapPort;
-pub use memory::{MemoryPort, Wire};
+pub use memory::{Loose, MemoryPort, Wire};
 pub use tap::TapPort;
 pub use tunnel::{TunnelPort, overhead};
 

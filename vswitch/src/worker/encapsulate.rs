@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use packet::flow::{Flow, Fragment, Network, Transport};
 use packet::geneve;
-use packet::offload::Offload;
 use pipeline::{Branch, DropReason, Tunnel};
 
 use super::execute::Piece;
+use super::offload::finish;
 use super::parse::About;
 use super::ports::Door;
 use super::{Forwarder, Moment};
@@ -46,9 +46,7 @@ impl Forwarder {
             ingress: tunnel.inport,
             egress: tunnel.outport,
         };
-        if packet.offload != Offload::NONE {
-            return self.discard(packet, DropReason::OffloadInvalid, about, moment);
-        }
+        finish(&mut packet);
         if packet.push_front(&header.encode()).is_err() {
             return self.discard(packet, DropReason::NoHeadroom, about, moment);
         }
@@ -57,15 +55,11 @@ impl Forwarder {
             ecn: ecn(&about.flow),
             entropy: entropy(&about.flow),
         };
-        if let Err(frame) = self.ports.stage(
-            Door::Tunnel,
-            Frame {
-                packet,
-                outer: Some(outer),
-            },
-        ) {
-            self.discard(frame.packet, DropReason::OutputFailed, about, moment);
-        }
+        let frame = Frame {
+            packet,
+            outer: Some(outer),
+        };
+        self.send(Door::Tunnel, frame, about, moment);
     }
 }
 

@@ -4,6 +4,7 @@ use packet::Layout;
 use pipeline::answer::AnswerKind;
 use pipeline::{Branch, Destination, DropReason, Source};
 
+use super::offload::plain;
 use super::parse::{About, Subject};
 use super::{Forwarder, Moment};
 use crate::buffer::Packet;
@@ -29,7 +30,7 @@ impl Forwarder {
         for branch in others {
             let piece = match &branch.packet {
                 Source::Received => self.copy(&packet, &about, moment),
-                Source::Answer(_) => self.answer(branch, packet.bytes(), &about, moment),
+                Source::Answer(_) => self.answer(branch, &plain(&packet), &about, moment),
             };
             if let Some(piece) = piece {
                 self.finish(piece, branch, &about, moment);
@@ -45,7 +46,7 @@ impl Forwarder {
                 self.finish(piece, last, &about, moment);
             }
             Source::Answer(_) => {
-                let piece = self.answer(last, packet.bytes(), &about, moment);
+                let piece = self.answer(last, &plain(&packet), &about, moment);
                 self.pool.give(packet);
                 if let Some(piece) = piece {
                     self.finish(piece, last, &about, moment);
@@ -81,7 +82,7 @@ impl Forwarder {
         })
     }
 
-    /// Makes the packet of an answering branch. `frame` is the packet that is answered.
+    /// Makes the packet of an answering branch. `frame` is the packet that is answered, complete.
     pub(super) fn answer(
         &mut self,
         branch: &Branch,
@@ -199,15 +200,11 @@ impl Forwarder {
         let Some(door) = self.ports.door(interface) else {
             return self.discard(packet, DropReason::PortNotHere, about, moment);
         };
-        if let Err(frame) = self.ports.stage(
-            door,
-            Frame {
-                packet,
-                outer: None,
-            },
-        ) {
-            self.discard(frame.packet, DropReason::PortNotHere, about, moment);
-        }
+        let frame = Frame {
+            packet,
+            outer: None,
+        };
+        self.send(door, frame, about, moment);
     }
 
     /// Counts the end of a packet that was never made.

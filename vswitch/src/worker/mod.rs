@@ -12,7 +12,8 @@
 //! 6. [`execute`]: the verdict, in the bytes: copies, rewrites, answers;
 //! 7. [`encapsulate`]: for another node, or [`too_long`] for that;
 //! 8. [`hold`]: for a neighbour that is not known yet;
-//! 9. [`transmit`]: everything that the batch made.
+//! 9. [`offload`]: what the way out cannot do on a packet, done here;
+//! 10. [`transmit`]: everything that the batch made.
 //!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
@@ -28,6 +29,7 @@ mod execute;
 mod hold;
 mod learn;
 mod monitor;
+mod offload;
 mod parse;
 mod place;
 mod ports;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use packet::geneve;
+use packet::{geneve, offload};
 use pipeline::object::PortRef;
 use pipeline::{DropReason, Ingress};
 use tokio::sync::mpsc::Sender;
@@ -69,11 +69,15 @@ impl Forwarder {
     /// A packet that answers a probe ends here.
     pub(super) fn monitor(
         &mut self,
-        packet: Packet,
+        mut packet: Packet,
         at: PortRef,
         about: &About,
         moment: Moment<'_>,
     ) {
+        // Whoever it is for reads packets of any length.
+        if let Some(checksum) = packet.offload.checksum {
+            offload::complete(packet.bytes_mut(), checksum);
+        }
         if !self.monitor.take(at, packet.bytes(), moment.now_ms) {
             return self.discard(packet, DropReason::ProbeQueueFull, about, moment);
         }

@@ -1,7 +1,9 @@
 //! Step 3: the packet's headers, as a flow.
 
 use packet::flow::VlanTag;
+use packet::offload::{self, Offload};
 use packet::{Flow, Layout, Mac, Segment};
+use pipeline::DropReason;
 
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
@@ -23,7 +25,8 @@ pub(super) struct Link {
 
 /// What is known of a packet that came in, and stays true of it while its bytes are changed.
 pub(super) struct About {
-    /// Its headers as it came in.
+    /// Its headers as it came in. The length of a super-packet is that of the longest packet that it stands for: what an
+    /// MTU limits.
     pub(super) flow: Flow,
     /// Where they stand.
     pub(super) layout: Layout,
@@ -38,7 +41,12 @@ pub(super) struct About {
 impl Subject {
     /// What the packet says of its connection's progress.
     pub(super) fn segment(&self) -> Segment {
-        Segment::of(self.packet.bytes(), &self.about.flow, &self.about.layout)
+        let About { flow, layout, .. } = &self.about;
+        let length = match self.packet.offload.is_super() {
+            true => self.packet.len() - usize::from(layout.network),
+            false => flow.length as usize,
+        };
+        Segment::of(self.packet.bytes(), flow, layout, length)
     }
 }
 
@@ -69,16 +77,28 @@ impl About {
     }
 }
 
+/// Reads the headers, and compares with them what is left to do on the packet.
+fn read(packet: &mut Packet) -> Result<(Flow, Layout), DropReason> {
+    let (mut flow, layout) = packet::parse(packet.bytes())?;
+    if packet.offload != Offload::NONE {
+        let offload = packet.offload;
+        let admitted = offload::admit(packet.bytes_mut(), offload, &flow, &layout);
+        packet.offload = admitted.map_err(|_| DropReason::OffloadInvalid)?;
+        flow.length = packet.offload.longest(&flow, &layout);
+    }
+    Ok((flow, layout))
+}
+
 impl Forwarder {
     /// Reads the headers; a packet that cannot be read is dropped.
     pub(super) fn parse(
         &mut self,
-        packet: Packet,
+        mut packet: Packet,
         door: Door,
         place: Place,
         moment: Moment<'_>,
     ) -> Option<Subject> {
-        match packet::parse(packet.bytes()) {
+        match read(&mut packet) {
             Ok((flow, layout)) => {
                 let link = Link::of(&flow);
                 let about = About {
@@ -90,11 +110,11 @@ impl Forwarder {
                 };
                 Some(Subject { packet, about })
             }
-            Err(error) => {
+            Err(reason) => {
                 self.ports.count_drop(door);
                 let number = place.number();
                 self.counters
-                    .count_drop(error.into(), moment.now_ms, number, packet.bytes());
+                    .count_drop(reason, moment.now_ms, number, packet.bytes());
                 self.pool.give(packet);
                 None
             }

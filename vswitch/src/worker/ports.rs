@@ -80,8 +80,21 @@ pub(super) struct Plugged {
 /// A device and what is on its way to it.
 pub(super) struct Device {
     pub(super) port: Box<dyn Port>,
+    /// It takes packets on which something is left to do.
+    pub(super) takes_offload: bool,
     pub(super) staged: Vec<Frame>,
     pub(super) counters: Arc<TrafficCounters>,
+}
+
+impl Device {
+    fn new(port: Box<dyn Port>, counters: Arc<TrafficCounters>) -> Device {
+        Device {
+            takes_offload: port.capabilities().offload,
+            port,
+            staged: Vec::new(),
+            counters,
+        }
+    }
 }
 
 /// All doors.
@@ -100,11 +113,7 @@ impl Ports {
         Ports {
             plugged: Slab::new(),
             by_ref: Map::default(),
-            tunnel: Device {
-                port: tunnel,
-                staged: Vec::new(),
-                counters: Arc::default(),
-            },
+            tunnel: Device::new(tunnel, Arc::default()),
             remotes: Map::default(),
             registry,
             staged: Vec::new(),
@@ -120,11 +129,7 @@ impl Ports {
         poll: &Poll,
     ) {
         self.unplug(at, poll);
-        let device = Device {
-            port,
-            staged: Vec::new(),
-            counters,
-        };
+        let device = Device::new(port, counters);
         let id = self.plugged.insert(Plugged { at, plug, device });
         let port = &self.plugged[id].device.port;
         match poll.add(port.readiness(), Door::Port(id).token()) {

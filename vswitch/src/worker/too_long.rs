@@ -7,8 +7,10 @@ use pipeline::answer::AnswerKind;
 use pipeline::{Branch, DropReason, Tunnel};
 
 use super::execute::Piece;
+use super::offload::{packets, plain};
 use super::parse::About;
 use super::{Forwarder, Moment};
+use crate::buffer::Packet;
 use crate::port::Frame;
 
 /// ICMP errors, TCP resets and SCTP aborts that a worker sends in a second, at most.
@@ -90,12 +92,7 @@ impl Forwarder {
         let Some(packet) = self.rewrite(piece, branch, about, moment) else {
             return;
         };
-        let fragments = packet::parse(packet.bytes())
-            .ok()
-            .and_then(|(flow, layout)| {
-                packet::fragment_ipv4(packet.bytes(), &flow, layout, mtu).ok()
-            });
-        let Some(fragments) = fragments else {
+        let Some(fragments) = fragments(&packet, mtu) else {
             return self.discard(packet, DropReason::MtuExceeded, about, moment);
         };
         self.pool.give(packet);
@@ -125,8 +122,8 @@ impl Forwarder {
         if !self.errors.admits(&answer.kind, moment.now_ms) {
             return self.discard(piece.packet, DropReason::AnswerLimited, about, moment);
         }
-        let frame = piece.packet.bytes();
-        let Some(bytes) = pipeline::answer::build(&answer, frame, &about.flow, &about.layout)
+        let frame = plain(&piece.packet);
+        let Some(bytes) = pipeline::answer::build(&answer, &frame, &about.flow, &about.layout)
         else {
             return self.discard(piece.packet, DropReason::AnswerFailed, about, moment);
         };
@@ -145,6 +142,16 @@ impl Forwarder {
             self.discard(frame.packet, DropReason::PortNotHere, about, moment);
         }
     }
+}
+
+/// The fragments of a packet, or of all packets that it stands for; `None` if there cannot be any.
+fn fragments(packet: &Packet, mtu: u16) -> Option<Vec<Vec<u8>>> {
+    let mut fragments = Vec::new();
+    for whole in packets(packet)? {
+        let (flow, layout) = packet::parse(&whole).ok()?;
+        fragments.extend(packet::fragment_ipv4(&whole, &flow, layout, mtu).ok()?);
+    }
+    Some(fragments)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Step 9: everything that the batch made goes to its devices.
+//! Step 10: everything that the batch made goes to its devices.
 
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};

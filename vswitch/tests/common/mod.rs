@@ -15,6 +15,7 @@
 )]
 
 mod faulty;
+mod service;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -25,6 +26,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use etherparse::{IpHeaders, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder};
 use packet::Mac;
+use packet::offload::Offload;
 use pipeline::Tables;
 use pipeline::conntrack::Settings;
 use pipeline::object::*;
@@ -35,12 +37,13 @@ use vswitch::connection::{ConnectionTable, Member, TableCounts};
 use vswitch::conntrack::{self, ConntrackTable};
 use vswitch::counter::{Totals, WorkerCounters};
 use vswitch::credit::Ledger;
-use vswitch::port::{MemoryPort, Outer, Wire};
+use vswitch::port::{Loose, MemoryPort, Outer, Wire};
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
 use vswitch::worker::{Action, Command, Event, Parts, PortFrame, Worker};
 
 pub use faulty::Faulty;
+pub use service::{VIP, network_with_service, service};
 
 pub const ROUTER: u32 = 3;
 /// The greatest L3 length that the tunnel takes.
@@ -373,6 +376,18 @@ impl Node {
         });
     }
 
+    /// Plugs a port that takes frames on which something is left to do.
+    pub fn plug_offload(&mut self, at: PortRef) {
+        let (port, wire) = MemoryPort::new(WIRE).expect("a wire");
+        self.ports.insert(at, wire);
+        self.tell(Command::Plug {
+            at,
+            plug: 0,
+            device: Box::new(port.with_offload()),
+            counters: Arc::default(),
+        });
+    }
+
     /// The tunnel takes L3 packets of this length.
     pub fn set_tunnel_mtu(&mut self, tunnel_mtu: u16) {
         self.tell(Command::Mtu {
@@ -440,6 +455,22 @@ impl Node {
     pub fn send(&mut self, at: PortRef, frame: &[u8]) {
         assert!(self.ports[&at].send(frame, None));
         self.run();
+    }
+
+    /// Sends a frame on which something is left to do.
+    pub fn send_loose(&mut self, at: PortRef, bytes: Vec<u8>, offload: Offload) {
+        let frame = Loose {
+            bytes,
+            offload,
+            outer: None,
+        };
+        assert!(self.ports[&at].send_loose(frame));
+        self.run();
+    }
+
+    /// The frames that came out of a port, with what is left to do on them.
+    pub fn received_loose(&self, at: PortRef) -> Vec<Loose> {
+        std::iter::from_fn(|| self.ports[&at].receive_loose()).collect()
     }
 
     /// Sends frames that the node finds all at once.

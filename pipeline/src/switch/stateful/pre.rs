@@ -23,20 +23,24 @@ const LISTENER_MESSAGES: RangeInclusive<u8> = 130..=132;
 const LISTENER_REPORT: u8 = 143;
 const ALL_MLDV2_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
 
-/// ACLs that keep connections have IP packets looked up, but for what no connection is made of.
+/// ACLs that keep connections have IP packets looked up, but for what no connection is made of. What an ACL lets
+/// pass without connection tracking passes load balancers too.
 pub(super) fn acl<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
     packet: &Packet,
     at: Passing<'t>,
     found: &mut Findings,
 ) {
-    if !at.policy().keeps_connections() {
+    let keeps_connections = at.policy().keeps_connections();
+    if !keeps_connections && !lb::has_vips(walk, at) {
         return;
     }
     found.is_stateful = true;
-    if acl::is_stateless(walk, packet, at, found) {
-        found.is_stateless = true;
-    } else if let Some(entry) = untracked(walk, packet, at, Lookup::State) {
+    found.is_stateless = acl::is_stateless(walk, packet, at, found);
+    if found.is_stateless || !keeps_connections {
+        return;
+    }
+    if let Some(entry) = untracked(walk, packet, at, Lookup::State) {
         walk.hit(at.stage(Stage::InPreAcl, Stage::OutPreAcl), || entry);
     } else if view::ip(&packet.flow).is_some() {
         walk.hit(at.stage(Stage::InPreAcl, Stage::OutPreAcl), || {
@@ -56,7 +60,6 @@ pub(super) fn lb<'t, R: Recorder>(
     if !lb::has_vips(walk, at) {
         return;
     }
-    found.is_stateful = true;
     if found.is_stateless {
         return;
     }
