@@ -127,7 +127,7 @@ fn options_say_how_backends_are_chosen() {
         "[10.1.0.0/16, fd00::1/128]"
     );
     assert_eq!(options.hairpin_source.ipv4, Some([169, 254, 169, 5].into()));
-    assert!(!options.skips_snat && !options.adds_route && !options.flushes_connections);
+    assert!(!options.skips_snat && !options.adds_route);
 
     for (key, value, message) in [
         ("reject", "maybe", "neither true nor false"),

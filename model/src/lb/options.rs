@@ -95,11 +95,6 @@ pub const OPTIONS: &[OptionDeclaration] = &[
         "0..65535",
         "Send a client to the backend that it had within so many seconds; 0 does not.",
     ),
-    ovn(
-        "ct_flush",
-        "true|false",
-        "Forget the connections of a backend that goes.",
-    ),
     own(
         "backend_weights",
         "BACKEND=WEIGHT,...",
@@ -162,8 +157,6 @@ pub struct Options {
     pub neighbor_responder: NeighborResponder,
     /// How long a client without connections keeps its backend, in seconds.
     pub affinity_timeout_s: Option<NonZeroU16>,
-    /// The connections of a backend that goes are forgotten.
-    pub flushes_connections: bool,
 }
 
 /// What happens to clients when there is no backend for them.
@@ -250,7 +243,6 @@ impl Options {
             adds_route: flag(map, "add_route")?,
             neighbor_responder: word(map, "neighbor_responder", RESPONDERS)?.unwrap_or(responder),
             affinity_timeout_s: affinity_timeout(map)?,
-            flushes_connections: flag(map, "ct_flush")?,
         })
     }
 }

@@ -27,10 +27,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     };
     out.name(&row.name);
     let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
-    let options = Options::new("options", &row.options, &known, out);
-    if options.flag("ct_flush", false) {
-        out.warn("options", "\"ct_flush\" is not carried out");
-    }
+    Options::new("options", &row.options, &known, out);
     let (plain, template) = split(row);
     let Some(balancer) = parsed(&lb::expand(&plain, &BTreeMap::new()), None, out) else {
         return;
