@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use model::lb::OptionDeclaration;
 use model::schema::{Support, TableSchema};
+use pipeline::conntrack::Timeouts;
 use pipeline::{DropReason, Pipeline, Stage};
 
 /// Generated text stands between these two lines.
@@ -156,6 +157,42 @@ fn write_options(text: &mut String, column: &str, options: &[OptionDeclaration])
 }
 
 #[test]
+fn every_option_beyond_ovn_is_documented() {
+    let mut text = String::new();
+    for (column, options) in [
+        ("Load_Balancer.options", model::lb::OPTIONS),
+        (
+            "Load_Balancer_Health_Check.options",
+            model::lb::HEALTH_CHECK_OPTIONS,
+        ),
+    ] {
+        let own = options.iter().filter(|option| option.is_own);
+        writeln!(
+            text,
+            "`{column}`:\n\n| key | values | meaning |\n|---|---|---|"
+        )
+        .expect("text takes text");
+        for option in own {
+            let values = option.values.replace('|', "\\|");
+            writeln!(
+                text,
+                "| `{}` | `{values}` | {} |",
+                option.name, option.summary
+            )
+            .expect("text takes text");
+        }
+        text.push('\n');
+    }
+    text.push_str("`vswitch --timeout`:\n\n| state | seconds |\n|---|---|\n");
+    let timeouts = Timeouts::default();
+    for name in Timeouts::NAMES {
+        let seconds = timeouts.get(name).expect("a name has a timeout");
+        writeln!(text, "| `{name}` | {seconds} |").expect("text takes text");
+    }
+    check("options.md", &text);
+}
+
+#[test]
 fn documents_link_only_to_what_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let documents = [
@@ -165,6 +202,8 @@ fn documents_link_only_to_what_is_there() {
         "docs/drops.md",
         "docs/stages.md",
         "docs/northbound.md",
+        "docs/options.md",
+        "docs/vsctl.md",
     ];
     let mut complaints = Vec::new();
     for document in documents {

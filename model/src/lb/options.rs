@@ -57,7 +57,7 @@ pub const OPTIONS: &[OptionDeclaration] = &[
     ovn(
         "event",
         "true|false",
-        "Tell of clients of a virtual address without backends; what they send is dropped.",
+        "Drop what clients send to a virtual address without backends; vsctl node drops tells, as no-backend.",
     ),
     ovn(
         "hairpin_snat_ip",

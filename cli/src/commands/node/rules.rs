@@ -15,7 +15,12 @@ pub(super) fn rules(settings: &Settings) -> Result<String, Failure> {
     if reply.rules.is_empty() && !settings.has_format {
         return Ok("No rule has decided about a packet.\n".to_owned());
     }
-    Ok(print(settings, &[as_table(&reply.rules)]))
+    let mut rules = reply.rules;
+    // They come by kind, and by their rows, which say nothing to people.
+    for of_kind in rules.chunk_by_mut(|one, next| one.kind == next.kind) {
+        of_kind.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+    Ok(print(settings, &[as_table(&rules)]))
 }
 
 fn as_table(rules: &[RuleStats]) -> Table {
