@@ -1,6 +1,7 @@
 //! From text to tokens.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use winnow::combinator::peek;
 use winnow::prelude::*;
@@ -256,6 +257,10 @@ impl std::str::FromStr for Constant {
 
     /// Reads a number or an address, perhaps with a mask, and nothing else.
     fn from_str(text: &str) -> Result<Constant, Diagnostic> {
+        // Sets hold thousands of these.
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(address.into());
+        }
         let is_constant = starts_constant(text) && !text.contains(char::is_whitespace);
         match tokenize(text)?.as_slice() {
             [

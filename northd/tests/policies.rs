@@ -5,9 +5,13 @@ mod harness;
 use std::collections::BTreeSet;
 
 use harness::World;
+use harness::story::Story;
 use model::{Database, Datum, Id, Operation, Table, nb};
 use northd::compile::Compiler;
-use pipeline::object::{Acl, Object, ObjectKey};
+use northd::control::{Output, StreamId};
+use pipeline::object::{Acl, Object};
+use prost::Message;
+use southbound_proto::southbound as wire;
 use uuid::Uuid;
 
 fn id<T>(number: u128) -> Id<T> {
@@ -142,33 +146,86 @@ fn rules_of_a_switch_and_of_a_group_with_what_they_name() {
     insta::assert_snapshot!(listing(&operations));
 }
 
-/// Input: a set of 10,000 addresses, and one that is exchanged. Output: its part alone is sent anew.
-#[test]
-fn one_changed_address_of_a_large_set_is_one_changed_object() {
-    let set = nb::AddressSet {
+/// A set of 10,000 addresses.
+fn large_set() -> nb::AddressSet {
+    let address = |number| format!("10.0.{}.{}", number / 250, number % 250);
+    nb::AddressSet {
         id: id(1),
         name: "large".into(),
-        addresses: (0..10_000)
-            .map(|number| format!("10.0.{}.{}", number / 250, number % 250))
-            .collect(),
+        addresses: (0..10_000).map(address).collect(),
         ..nb::AddressSet::default()
-    };
+    }
+}
+
+/// The set with one address more.
+fn one_more(mut set: nb::AddressSet) -> Operation {
+    set.addresses.insert("192.0.2.1".into());
+    Operation::update(set.id, [("addresses", Datum::set(set.addresses))])
+}
+
+/// Input: a set of 10,000 addresses, and one more. Output: its part alone is compiled anew, and no part is a large one.
+#[test]
+fn one_changed_address_of_a_large_set_is_one_changed_object() {
     let mut world = World::new();
-    world.commit(&[set.insert()]);
+    world.commit(&[large_set().insert()]);
     let (mut compiler, all) = Compiler::from_scratch(&world.database);
-    let parts = all.objects.keys();
-    let parts = parts.filter(|key| matches!(key, ObjectKey::AddressSet(..)));
-    assert_eq!(parts.count(), 64);
+    let members = all.objects.values().flatten();
+    let members = members.filter_map(|object| match &**object {
+        Object::AddressSet(set) => Some(set.members.len()),
+        _ => None,
+    });
+    let members: Vec<_> = members.collect();
+    assert_eq!((members.len(), members.iter().sum::<usize>()), (64, 10_000));
+    assert!(members.iter().all(|count| *count < 2 * 10_000 / 64));
     let before: Database = world.database.clone();
-    let mut addresses = set.addresses;
-    addresses.insert("192.0.2.1".into());
-    world.commit(&[Operation::update(
-        set.id,
-        [("addresses", Datum::set(addresses))],
-    )]);
+    world.commit(&[one_more(large_set())]);
     let started = std::time::Instant::now();
     let changes = world.database.changes_since(&before);
     let more = compiler.apply(&world.database, &changes);
     println!("compiling it: {:?}", started.elapsed());
     assert_eq!((more.units_run, more.objects.len()), (1, 1));
+}
+
+/// Input: two nodes, one of which has a switch whose rule names the set; then an address more. Output: that node gets
+/// the address's part, in few bytes, and the other gets nothing.
+#[test]
+fn one_changed_address_of_a_large_set_is_a_small_step_for_the_nodes_that_use_it() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    let guard = rule(2, "drop", "ip4.src == $large");
+    let inside = harness::port("inside");
+    let guarded = nb::LogicalSwitch {
+        id: id(3),
+        name: "guarded".into(),
+        acls: [guard.id].into(),
+        ports: [inside.id].into(),
+        ..nb::LogicalSwitch::default()
+    };
+    let rows = [inside.insert(), guard.insert(), guarded.insert()];
+    story.world.commit(&rows);
+    story.world.commit(&[large_set().insert()]);
+    story.exchange();
+    assert_eq!(story.claim("n1", "inside", true), "");
+    assert_eq!(story.claim("n2", "a", true), "");
+    story.check_node("n1");
+    story.world.commit(&[one_more(large_set())]);
+    let steps: Vec<_> = story.world.outputs.iter().map(delta).collect();
+    let [Some((stream, step))] = &steps[..] else {
+        panic!("one step of one node: {steps:?}");
+    };
+    assert_eq!(Some(*stream), story.nodes["n1"].stream);
+    assert_eq!((step.upserts.len(), step.removals.len()), (1, 0));
+    assert!(step.encoded_len() < 4096, "{}", step.encoded_len());
+    story.exchange();
+    story.check_node("n1");
+    story.check_node("n2");
+}
+
+fn delta(output: &Output) -> Option<(StreamId, wire::Delta)> {
+    match output {
+        Output::Send(stream, message) => match message.message.clone()? {
+            wire::to_node::Message::Delta(delta) => Some((*stream, delta)),
+            _ => None,
+        },
+        Output::Close(..) => None,
+    }
 }

@@ -41,15 +41,13 @@ fn put(name: &str, addresses: &BTreeSet<String>, out: &mut Output) {
 
 /// The part of a set that an address belongs to: the same in every build, so that versions stay the same.
 ///
-/// FNV-1a, folded to the number of parts.
+/// The words of the address, each multiplied into the others (Fibonacci hashing), down to the number of parts.
 pub(super) fn bucket(address: &Constant) -> u8 {
-    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mask = address.mask.unwrap_or(u128::MAX);
-    let bytes = address.value.to_le_bytes().into_iter();
-    let bytes = bytes.chain(mask.to_le_bytes());
-    let hash = bytes.fold(BASIS, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+    let words = [address.value, address.value >> 64, mask, mask >> 64];
+    let hash = words.into_iter().fold(FACTOR, |hash, word| {
+        (hash.rotate_left(29) ^ word as u64).wrapping_mul(FACTOR)
     });
     (hash >> 32) as u8 % ADDRESS_SET_BUCKETS
 }
