@@ -4,10 +4,11 @@
 //! snapshot of the tables, which every worker adopts before its next batch, and hands over a port's queues, one
 //! for each worker. Every call returns at once but [`DataPath::wait_adopted`] and [`DataPath::stop`].
 
+mod config;
+mod thread;
+
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,7 +18,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::errno::Errno;
 use pipeline::Tables;
-use pipeline::conntrack::{Settings, Zone};
+use pipeline::conntrack::Zone;
 use pipeline::object::PortRef;
 use tokio::sync::mpsc;
 
@@ -31,15 +32,14 @@ use crate::port::{Port, TunnelPort, overhead};
 use crate::snapshot::{Adoption, Snapshot};
 use crate::stats::{Sources, Stats};
 use crate::sys::poll::Waker;
-use crate::worker::{Action, Command, Parts, Status, TunnelRegistry, Worker};
+use crate::worker::{Action, Command, Parts, TunnelRegistry, Worker};
+use config::{check, check_mtu, check_queues};
+use thread::spawn;
 
 pub use crate::snapshot::{NotAdopted, Revision};
 pub use crate::worker::{Event, PortFrame};
+pub use config::{DataPathConfig, DataPathError, MAX_CONNECTIONS, MAX_WORKERS};
 
-/// The most worker threads.
-pub const MAX_WORKERS: usize = 64;
-/// The most connections that can be tracked at once.
-pub const MAX_CONNECTIONS: u32 = 64 << 20;
 /// Events that wait for the control side, at most.
 pub const EVENTS: usize = 4_096;
 /// Answers to probes that wait for the control side, at most.
@@ -50,65 +50,8 @@ pub const PROBES: usize = 4_096;
 /// large ones hold all that comes out of the tunnel.
 const BUFFERS: (usize, usize) = (1_024, 256);
 
-/// What a data path is started with.
-#[derive(Clone, Debug)]
-pub struct DataPathConfig {
-    /// Worker threads, `1..=`[`MAX_WORKERS`]. Each port must bring one queue for each of them.
-    pub workers: usize,
-    /// The underlay address that Geneve packets are sent from and received on.
-    pub encap_ip: IpAddr,
-    /// The UDP port of the Geneve socket; 0 takes any free one, see [`DataPath::encap_port`].
-    pub encap_port: u16,
-    /// The MTU of the underlay, in bytes of L3: a longer tunnel packet is never sent.
-    pub underlay_mtu: u16,
-    /// The most connections that are tracked at once, `1..=`[`MAX_CONNECTIONS`]. Verdicts are remembered for twice as
-    /// many flows: each connection has two.
-    pub max_connections: u32,
-    /// How connections are judged and kept.
-    pub tracking: Settings,
-}
-
 /// A plugging's number, and its counters at each worker.
 type Plugging = (u64, Vec<Arc<TrafficCounters>>);
-
-/// Why a data path could not be started, or a port not be plugged.
-#[derive(Debug, thiserror::Error)]
-pub enum DataPathError {
-    /// A number of workers that cannot be.
-    #[error("{0} workers are outside 1..={MAX_WORKERS}")]
-    BadWorkers(usize),
-    /// A number of connections that cannot be.
-    #[error("{0} connections are outside 1..={MAX_CONNECTIONS}")]
-    BadConnections(u32),
-    /// The underlay carries less than the tunnel must take.
-    #[error(
-        "the underlay MTU {0} leaves no room for packets of {MIN_TUNNEL_MTU} bytes in the tunnel"
-    )]
-    UnderlayMtu(u16),
-    /// The Geneve socket could not be bound.
-    #[error("cannot bind the Geneve socket to {address}")]
-    Tunnel {
-        /// Where to.
-        address: SocketAddr,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
-    /// A port must bring one queue for each worker.
-    #[error("the port has {queues} queues for {workers} workers")]
-    Queues {
-        /// How many it brought.
-        queues: usize,
-        /// How many workers there are.
-        workers: usize,
-    },
-    /// A thread or what it waits with could not be made.
-    #[error("cannot start a worker")]
-    Worker(#[source] io::Error),
-}
-
-/// The least L3 length that the tunnel must take.
-const MIN_TUNNEL_MTU: u16 = 576;
 
 /// A running data path. Dropping it stops the workers.
 pub struct DataPath {
@@ -511,67 +454,8 @@ impl Handle {
     }
 }
 
-fn check(config: &DataPathConfig) -> Result<(), DataPathError> {
-    if !(1..=MAX_WORKERS).contains(&config.workers) {
-        return Err(DataPathError::BadWorkers(config.workers));
-    }
-    if !(1..=MAX_CONNECTIONS).contains(&config.max_connections) {
-        return Err(DataPathError::BadConnections(config.max_connections));
-    }
-    check_mtu(config.underlay_mtu, config.encap_ip)
-}
-
-fn check_mtu(underlay_mtu: u16, encap_ip: IpAddr) -> Result<(), DataPathError> {
-    if underlay_mtu < overhead(encap_ip) + MIN_TUNNEL_MTU {
-        return Err(DataPathError::UnderlayMtu(underlay_mtu));
-    }
-    Ok(())
-}
-
-fn check_queues(queues: usize, workers: usize) -> Result<(), DataPathError> {
-    if queues == workers {
-        Ok(())
-    } else {
-        Err(DataPathError::Queues { queues, workers })
-    }
-}
-
 fn worker_error(error: Errno) -> DataPathError {
     DataPathError::Worker(error.into())
-}
-
-/// Runs a worker in a thread of its own until it is told to stop.
-///
-/// One that fails takes nobody with it: its queues and its socket close, so that the kernel gives their traffic
-/// to the other workers, and nobody waits for what it would adopt.
-fn spawn(
-    number: usize,
-    mut worker: Worker,
-    started: Instant,
-    adoption: Arc<Adoption>,
-) -> Result<JoinHandle<()>, DataPathError> {
-    let work = move || {
-        loop {
-            match worker.step(None, || millis_since(started)) {
-                Ok(Status::Running) => {}
-                Ok(Status::Stopped) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-    };
-    let run = move || {
-        // The worker is dropped with all its devices, and nothing of it is looked at again.
-        match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                tracing::error!(worker = number, %error, "a worker cannot wait for packets and is dead");
-            }
-            Err(_) => tracing::error!(worker = number, "a worker panicked and is dead"),
-        }
-        adoption.leave(number);
-    };
-    let thread = std::thread::Builder::new().name(format!("worker-{number}"));
-    thread.spawn(run).map_err(DataPathError::Worker)
 }
 
 fn millis_since(start: Instant) -> u64 {

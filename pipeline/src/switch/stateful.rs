@@ -73,10 +73,7 @@ pub(super) fn ingress<'t, R: Recorder>(
     packet: &mut Packet,
     at: Passing<'t>,
 ) -> Result<(), Ended> {
-    let mut found = Findings::default();
-    pre::acl(walk, packet, at, &mut found);
-    pre::lb(walk, packet, at, &mut found);
-    pre::stateful(walk, packet, at, &mut found);
+    let mut found = look_up(walk, packet, at);
     acl::decide(walk, packet, at, AclStage::FromLport, &mut found)?;
     lb::balance(walk, packet, at, &mut found)?;
     hairpin::turn_round(walk, packet, at, &mut found)?;
@@ -90,12 +87,22 @@ pub(super) fn egress<'t, R: Recorder>(
     packet: &mut Packet,
     at: Passing<'t>,
 ) -> Result<(), Ended> {
+    let mut found = look_up(walk, packet, at);
+    acl::decide(walk, packet, at, AclStage::ToLport, &mut found)?;
+    commit::keep(walk, packet, at, &found)
+}
+
+/// What the packet is to the connections of its port, if anybody wants to know.
+fn look_up<'t, R: Recorder>(
+    walk: &mut Walk<'t, R>,
+    packet: &mut Packet,
+    at: Passing<'t>,
+) -> Findings {
     let mut found = Findings::default();
     pre::acl(walk, packet, at, &mut found);
     pre::lb(walk, packet, at, &mut found);
     pre::stateful(walk, packet, at, &mut found);
-    acl::decide(walk, packet, at, AclStage::ToLport, &mut found)?;
-    commit::keep(walk, packet, at, &found)
+    found
 }
 
 impl<'t> Passing<'t> {
