@@ -39,6 +39,11 @@ impl Packet {
         }
     }
 
+    /// A large packet of no pool.
+    pub(crate) fn large() -> Packet {
+        Packet::new(LARGE)
+    }
+
     /// The frame.
     pub fn bytes(&self) -> &[u8] {
         &self.storage[self.start..self.end]

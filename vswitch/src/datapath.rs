@@ -46,9 +46,8 @@ pub const EVENTS: usize = 4_096;
 pub const ANSWERS: usize = 4_096;
 /// Probes that wait for their worker, at most.
 pub const PROBES: usize = 4_096;
-/// Buffers of each worker, small and large. Their memory is taken by use: over an underlay with a great MTU the
-/// large ones hold all that comes out of the tunnel.
-const BUFFERS: (usize, usize) = (1_024, 256);
+/// Buffers of each worker, small and large. Their memory is taken by use.
+const BUFFERS: (usize, usize) = (2_048, 256);
 
 /// A plugging's number, and its counters at each worker.
 type Plugging = (u64, Vec<Arc<TrafficCounters>>);
@@ -103,7 +102,7 @@ impl DataPath {
         let mut tunnels: Vec<Box<dyn Port>> = Vec::new();
         for _ in 0..config.workers {
             let failed = |source| DataPathError::Tunnel { address, source };
-            let tunnel = TunnelPort::bind(address, config.underlay_mtu).map_err(failed)?;
+            let tunnel = TunnelPort::bind(address).map_err(failed)?;
             // The first socket may have chosen the port, which the others share.
             address = tunnel.local_address().map_err(failed)?;
             tunnels.push(Box::new(tunnel));
@@ -228,10 +227,7 @@ impl DataPath {
         }
         let tunnel_mtu = self.tunnel_mtu();
         for worker in &self.workers {
-            worker.tell(Command::Mtu {
-                underlay_mtu: mtu,
-                tunnel_mtu,
-            });
+            worker.tell(Command::Mtu { tunnel_mtu });
         }
         self.publish_next(Snapshot::renewed);
         Ok(true)

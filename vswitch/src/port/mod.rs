@@ -12,7 +12,6 @@ mod tunnel;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
-use arrayvec::ArrayVec;
 use pipeline::DropReason;
 
 use crate::buffer::{Packet, Pool};
@@ -21,9 +20,9 @@ pub use backend::TapBackend;
 pub use basic_tap::BasicTapPort;
 pub use memory::{Loose, MemoryPort, Wire};
 pub use tap::TapPort;
-pub use tunnel::{TunnelPort, overhead};
+pub use tunnel::{TunnelPort, overhead, packets_at_once};
 
-/// The most frames that one batch holds.
+/// How many frames make a batch.
 pub const BATCH: usize = 64;
 
 /// A frame on its way in or out.
@@ -49,16 +48,21 @@ pub struct Outer {
 /// What one call to [`Port::receive`] brought.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The frames, in the order of their arrival.
-    pub frames: ArrayVec<Frame, BATCH>,
+    /// The frames, in the order of their arrival. What the kernel has joined may make them a few more than [`BATCH`].
+    pub frames: Vec<Frame>,
     /// Why frames were lost on the way in, one reason for each.
-    pub refused: ArrayVec<DropReason, BATCH>,
+    pub refused: Vec<DropReason>,
 }
 
 impl Batch {
-    /// True if neither frames nor losses fit any more.
+    /// True if nothing more is to be received into it.
     fn is_full(&self) -> bool {
-        self.frames.is_full() || self.refused.is_full()
+        self.room() == 0
+    }
+
+    /// How many frames may still come, or be lost.
+    fn room(&self) -> usize {
+        BATCH.saturating_sub(self.frames.len().max(self.refused.len()))
     }
 }
 
@@ -81,9 +85,6 @@ pub trait Port: Send + Sync {
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
-
-    /// Frames come as long as this from now on, for a device whose buffers depend on it.
-    fn set_mtu(&mut self, _mtu: u16) {}
 
     /// Appends what has arrived to `batch`, up to its bounds, in buffers of `pool`. Never waits.
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost>;

@@ -12,62 +12,71 @@ use crate::sys::tap::Queue;
 
 /// A queue of a TAP device.
 ///
-/// A frame is read into a small buffer and, where it is longer, on into a spare one: small frames never touch
-/// large buffers, and one system call reads either.
+/// A frame is read into a small buffer and, where it is longer, on into a large one that stands by: small frames never
+/// touch large buffers, and one system call reads either.
 #[derive(Debug)]
 pub struct TapPort {
     queue: Queue,
-    spare: Box<[u8]>,
+    spare: Packet,
 }
-
-/// One byte more than fits a large buffer, so that a frame that is cut short is noticed.
-const SPARE: usize = LARGE - SMALL + 1;
 
 impl TapPort {
     /// The port at this end of `queue`.
     pub fn new(queue: Queue) -> TapPort {
         TapPort {
             queue,
-            spare: vec![0; SPARE].into_boxed_slice(),
+            spare: Packet::large(),
         }
     }
 
     /// Reads one frame; an inner error is the reason why it is lost.
     fn receive_one(&mut self, pool: &mut Pool) -> io::Result<Result<Packet, DropReason>> {
+        let tail = &mut self.spare.room_mut()[SMALL..];
         let Some(mut packet) = pool.take(SMALL) else {
-            self.queue.receive([&mut self.spare[..]])?;
+            self.queue.receive([tail])?;
             return Ok(Err(DropReason::NoBuffer));
         };
-        let (offload, length) = match self.queue.receive([packet.room_mut(), &mut self.spare[..]]) {
+        let (offload, length) = match self.queue.receive([packet.room_mut(), tail]) {
             Ok(received) => received,
             Err(error) => {
                 pool.give(packet);
                 return Err(error);
             }
         };
-        packet.set_len(length);
-        packet.offload = offload;
         if length <= SMALL {
+            packet.set_len(length);
+            packet.offload = offload;
             return Ok(Ok(packet));
         }
-        let whole = self.enlarge(&packet, length, pool);
-        pool.give(packet);
-        Ok(whole)
+        let whole = enlarge(packet, &mut self.spare, length, pool);
+        Ok(whole.map(|mut whole| {
+            whole.offload = offload;
+            whole
+        }))
     }
+}
 
-    /// Joins the part in `head` and the part in the spare buffer.
-    fn enlarge(&self, head: &Packet, length: usize, pool: &mut Pool) -> Result<Packet, DropReason> {
-        if length > LARGE {
-            return Err(DropReason::TooLong);
-        }
-        let mut packet = pool.take(length).ok_or(DropReason::NoBuffer)?;
-        packet.set_len(length);
-        packet.offload = head.offload;
-        let (first, rest) = packet.bytes_mut().split_at_mut(SMALL);
-        first.copy_from_slice(head.bytes());
-        rest.copy_from_slice(&self.spare[..length - SMALL]);
-        Ok(packet)
-    }
+/// The frame of which `head` holds the first part and `spare`, at its place, the rest. Another large buffer then stands
+/// by in the place of `spare`.
+pub(super) fn enlarge(
+    mut head: Packet,
+    spare: &mut Packet,
+    length: usize,
+    pool: &mut Pool,
+) -> Result<Packet, DropReason> {
+    let replacement = match length {
+        // A frame that fills it all may have been cut short.
+        LARGE.. => Err(DropReason::TooLong),
+        _ => pool.take(LARGE).ok_or(DropReason::NoBuffer),
+    };
+    let joined = replacement.map(|replacement| {
+        let mut whole = std::mem::replace(spare, replacement);
+        whole.room_mut()[..SMALL].copy_from_slice(head.room_mut());
+        whole.set_len(length);
+        whole
+    });
+    pool.give(head);
+    joined
 }
 
 impl Port for TapPort {

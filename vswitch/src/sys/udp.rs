@@ -60,6 +60,11 @@ impl Socket {
         Ok(Socket { socket })
     }
 
+    /// Lets the kernel join datagrams of one sender and size that come together (`UDP_GRO`).
+    pub fn join_datagrams(&self) -> io::Result<()> {
+        Ok(setsockopt(&self.socket, sockopt::UdpGroSegment, &true)?)
+    }
+
     /// The address that the socket is bound to.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         let address = self.socket.local_addr()?;

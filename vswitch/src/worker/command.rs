@@ -31,8 +31,6 @@ pub enum Command {
     },
     /// The underlay's MTU is another one.
     Mtu {
-        /// The longest datagram with its IP header, in bytes.
-        underlay_mtu: u16,
         /// The greatest L3 length of an untagged packet that fits the tunnel.
         tunnel_mtu: u16,
     },
@@ -62,13 +60,7 @@ impl Worker {
                     ports.unplug(at, &self.poll);
                     self.upkeep.forget_flows_of(Place::Port(at));
                 }
-                Command::Mtu {
-                    underlay_mtu,
-                    tunnel_mtu,
-                } => {
-                    ports.tunnel.port.set_mtu(underlay_mtu);
-                    self.forwarder.tunnel_mtu = tunnel_mtu;
-                }
+                Command::Mtu { tunnel_mtu } => self.forwarder.tunnel_mtu = tunnel_mtu,
                 Command::Probe(frame) => self.probes.push(frame),
                 Command::Stop => return Status::Stopped,
             }

@@ -16,6 +16,7 @@
 
 mod faulty;
 mod service;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -44,6 +45,7 @@ use vswitch::worker::{Action, Command, Event, Parts, PortFrame, Worker};
 
 pub use faulty::Faulty;
 pub use service::{VIP, network_with_service, service};
+pub use stream::{STREAM, Stream, cut, merged, packets, streams};
 
 pub const ROUTER: u32 = 3;
 /// The greatest L3 length that the tunnel takes.
@@ -390,10 +392,7 @@ impl Node {
 
     /// The tunnel takes L3 packets of this length.
     pub fn set_tunnel_mtu(&mut self, tunnel_mtu: u16) {
-        self.tell(Command::Mtu {
-            underlay_mtu: tunnel_mtu + 58,
-            tunnel_mtu,
-        });
+        self.tell(Command::Mtu { tunnel_mtu });
     }
 
     pub fn unplug(&mut self, at: PortRef) {

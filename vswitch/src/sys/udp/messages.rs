@@ -1,6 +1,6 @@
 //! The arrays behind `sendmmsg` and `recvmmsg`.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
@@ -21,10 +21,10 @@ pub struct Outgoing<'a> {
     pub to: SocketAddr,
     /// Type of service or traffic class of the outer header.
     pub traffic_class: u8,
-    /// Cut `bytes` into datagrams of this size (`UDP_SEGMENT`); the last may be shorter.
+    /// Cut the payload into datagrams of this size (`UDP_SEGMENT`); the last may be shorter.
     pub segment_size: Option<u16>,
-    /// The payload.
-    pub bytes: &'a [u8],
+    /// The payload, in order.
+    pub parts: &'a [IoSlice<'a>],
 }
 
 /// What is known of a received datagram besides its payload.
@@ -64,9 +64,8 @@ impl Messages {
     /// An error is about the first datagram and nothing was sent.
     pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         let count = datagrams.len().min(BATCH);
-        // SAFETY: all-zero is a valid `iovec` and `mmsghdr`: null pointers and zero lengths.
-        let (mut slices, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
-            unsafe { (mem::zeroed(), mem::zeroed()) };
+        // SAFETY: all-zero is a valid `mmsghdr`: null pointers and zero lengths.
+        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
         for (index, datagram) in datagrams[..count].iter().enumerate() {
             self.addresses[index] = SockAddr::from(datagram.to);
             let facts = Facts {
@@ -75,15 +74,12 @@ impl Messages {
             };
             let control = &mut self.controls[index];
             let control_length = control.write(datagram.to.is_ipv6(), facts);
-            slices[index] = libc::iovec {
-                iov_base: datagram.bytes.as_ptr().cast_mut().cast(),
-                iov_len: datagram.bytes.len(),
-            };
             let header = &mut headers[index].msg_hdr;
             header.msg_name = self.addresses[index].as_ptr().cast_mut().cast();
             header.msg_namelen = self.addresses[index].len();
-            header.msg_iov = &raw mut slices[index];
-            header.msg_iovlen = 1;
+            // `IoSlice` is an `iovec` by its documentation.
+            header.msg_iov = datagram.parts.as_ptr().cast_mut().cast();
+            header.msg_iovlen = datagram.parts.len();
             header.msg_controllen = control_length;
             if control_length > 0 {
                 header.msg_control = control.as_mut_ptr();
@@ -98,31 +94,28 @@ impl Messages {
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
-    /// Receives up to one datagram for each of the first [`BATCH`] buffers, in order, and tells `each` of it.
+    /// Receives up to one datagram for each of the first [`BATCH`] pairs of buffers, filled one after the other, and
+    /// tells `each` of it.
     ///
     /// `WouldBlock` when there is none.
     pub fn receive(
         &mut self,
         socket: &Socket,
-        buffers: &mut [&mut [u8]],
+        buffers: &mut [[IoSliceMut<'_>; 2]],
         mut each: impl FnMut(usize, Received),
     ) -> io::Result<usize> {
         let count = buffers.len().min(BATCH);
-        // SAFETY: all-zero is a valid `iovec` and `mmsghdr`: null pointers and zero lengths.
-        let (mut slices, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
-            unsafe { (mem::zeroed(), mem::zeroed()) };
+        // SAFETY: all-zero is a valid `mmsghdr`: null pointers and zero lengths.
+        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
         let mut addresses: [SockAddrStorage; BATCH] =
             std::array::from_fn(|_| SockAddrStorage::zeroed());
-        for (index, buffer) in buffers[..count].iter_mut().enumerate() {
-            slices[index] = libc::iovec {
-                iov_base: buffer.as_mut_ptr().cast(),
-                iov_len: buffer.len(),
-            };
+        for (index, parts) in buffers[..count].iter_mut().enumerate() {
             let header = &mut headers[index].msg_hdr;
             header.msg_name = (&raw mut addresses[index]).cast();
             header.msg_namelen = addresses[index].size_of();
-            header.msg_iov = &raw mut slices[index];
-            header.msg_iovlen = 1;
+            // `IoSliceMut` is an `iovec` by its documentation.
+            header.msg_iov = parts.as_mut_ptr().cast();
+            header.msg_iovlen = parts.len();
             header.msg_control = self.controls[index].as_mut_ptr();
             header.msg_controllen = Control::capacity();
         }
@@ -167,6 +160,11 @@ mod tests {
 
     use super::*;
 
+    fn halves(bytes: &mut [u8]) -> [IoSliceMut<'_>; 2] {
+        let (first, second) = bytes.split_at_mut(bytes.len() / 2);
+        [IoSliceMut::new(first), IoSliceMut::new(second)]
+    }
+
     /// Sends `payloads` in one call over the loopback of the family, and checks that they arrive in order
     /// with their sender and traffic class.
     fn check(loopback: &str, payloads: &[&[u8]], traffic_class: u8) {
@@ -174,13 +172,14 @@ mod tests {
         let receiver = Socket::receiver(SocketAddr::new(ip, 0)).expect("receiver");
         let sender = Socket::sender(ip).expect("sender");
         let to = receiver.local_address().expect("address");
-        let datagrams: Vec<_> = payloads
+        let parts: Vec<_> = payloads.iter().map(|bytes| [IoSlice::new(bytes)]).collect();
+        let datagrams: Vec<_> = parts
             .iter()
-            .map(|bytes| Outgoing {
+            .map(|parts| Outgoing {
                 to,
                 traffic_class,
                 segment_size: None,
-                bytes,
+                parts,
             })
             .collect();
         let mut messages = Messages::default();
@@ -190,7 +189,7 @@ mod tests {
         );
 
         let mut storage = vec![[0; 2048]; payloads.len() + 1];
-        let mut buffers: Vec<_> = storage.iter_mut().map(<[u8; 2048]>::as_mut_slice).collect();
+        let mut buffers: Vec<_> = storage.iter_mut().map(|bytes| halves(bytes)).collect();
         let mut facts = Vec::new();
         let count = messages.receive(&receiver, &mut buffers, |_, received| facts.push(received));
         assert_eq!(count.expect("receive"), payloads.len());
@@ -216,7 +215,7 @@ mod tests {
         let sender = Socket::sender([127, 0, 0, 1].into()).expect("sender");
         let mut messages = Messages::default();
         let mut small = [0; 4];
-        let empty = messages.receive(&receiver, &mut [&mut small], |_, _| {
+        let empty = messages.receive(&receiver, &mut [halves(&mut small)], |_, _| {
             panic!("nothing was sent")
         });
         assert_eq!(
@@ -229,12 +228,12 @@ mod tests {
             to,
             traffic_class: 0,
             segment_size: None,
-            bytes: b"too long",
+            parts: &[IoSlice::new(b"too long")],
         };
         messages.send(&sender, &[datagram]).expect("send");
         let mut is_truncated = false;
         messages
-            .receive(&receiver, &mut [&mut small], |_, received| {
+            .receive(&receiver, &mut [halves(&mut small)], |_, received| {
                 is_truncated = received.is_truncated
             })
             .expect("receive");
@@ -251,12 +250,12 @@ mod tests {
             to,
             traffic_class: 0,
             segment_size: Some(100),
-            bytes: &bytes,
+            parts: &[IoSlice::new(&bytes[..30]), IoSlice::new(&bytes[30..])],
         };
         let mut messages = Messages::default();
         messages.send(&sender, &[datagram]).expect("send");
         let mut storage = [[0; 128]; 4];
-        let mut buffers: Vec<_> = storage.iter_mut().map(<[u8; 128]>::as_mut_slice).collect();
+        let mut buffers: Vec<_> = storage.iter_mut().map(|bytes| halves(bytes)).collect();
         let mut lengths = Vec::new();
         messages
             .receive(&receiver, &mut buffers, |_, received| {
@@ -264,5 +263,31 @@ mod tests {
             })
             .expect("receive");
         assert_eq!(lengths, [100, 100, 50]);
+        assert_eq!(storage[0][..100], bytes[..100]);
+    }
+
+    #[test]
+    fn what_was_sent_at_once_is_received_at_once_by_who_joins_datagrams() {
+        let receiver = Socket::receiver(([127, 0, 0, 1], 0).into()).expect("receiver");
+        receiver.join_datagrams().expect("a kernel that joins");
+        let sender = Socket::sender([127, 0, 0, 1].into()).expect("sender");
+        let bytes: Vec<u8> = (0..250).collect();
+        let datagram = Outgoing {
+            to: receiver.local_address().expect("address"),
+            traffic_class: 0,
+            segment_size: Some(100),
+            parts: &[IoSlice::new(&bytes)],
+        };
+        let mut messages = Messages::default();
+        messages.send(&sender, &[datagram]).expect("send");
+        let mut storage = [0; 512];
+        let mut facts = Vec::new();
+        messages
+            .receive(&receiver, &mut [halves(&mut storage)], |_, received| {
+                facts.push(received)
+            })
+            .expect("receive");
+        assert_eq!((facts[0].length, facts[0].segment_size), (250, Some(100)));
+        assert_eq!(storage[..250], bytes);
     }
 }
