@@ -14,6 +14,7 @@ use tokio_stream::StreamExt;
 
 use super::netns::{Netns, NetnsError, speak};
 use super::{DefaultRoute, InterfacePlan};
+use crate::port::packets_at_once;
 
 /// Why an interface could not be brought to its plan.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +111,19 @@ impl Link<'_> {
             &[],
             "setting MAC address, MTU and link up",
             self.interface,
-        )
+        )?;
+        self.bound_super_packets(plan.mtu).await;
+        Ok(())
+    }
+
+    /// Lets the interface's stack make super-packets of no more packets than the tunnel sends at once. Longer ones are
+    /// sent too, in more than one go.
+    async fn bound_super_packets(&self, mtu: u32) {
+        let bound = LinkAttribute::GsoMaxSegs(packets_at_once(mtu));
+        let message = LinkUnspec::new_with_index(self.index).append_extra_attribute(bound);
+        if let Err(error) = self.handle.link().set(message.build()).execute().await {
+            tracing::debug!(interface = self.interface, %error, "super-packets are not bounded");
+        }
     }
 
     async fn readdress(

@@ -35,7 +35,7 @@ impl TapBackend {
                 let options = tap::Options {
                     name,
                     queues: workers,
-                    offloads: Offloads::None,
+                    offloads: Offloads::Segmentation,
                 };
                 let port = |queue| Box::new(TapPort::new(queue)) as Box<dyn Port>;
                 Ok(tap::open(netns, &options)?.into_iter().map(port).collect())

@@ -194,20 +194,20 @@ impl Queue {
             .map_err(|error| attaching_error(error, options.name))
     }
 
-    /// Says what the kernel may leave undone on the frames that it sends.
+    /// Says what the kernel may leave undone on the frames that it sends. A kernel that does not know the segmentation of
+    /// UDP (before Linux 6.2) does without.
     pub fn set_offloads(&self, offloads: Offloads) -> Result<(), Errno> {
-        let bits = match offloads {
-            Offloads::None => 0,
-            Offloads::Segmentation => {
-                libc::TUN_F_CSUM
-                    | libc::TUN_F_TSO4
-                    | libc::TUN_F_TSO6
-                    | libc::TUN_F_TSO_ECN
-                    | libc::TUN_F_USO4
-                    | libc::TUN_F_USO6
-            }
-        };
-        set_value(self.as_fd(), libc::TUNSETOFFLOAD, bits as c_uint)
+        const TCP: c_uint =
+            libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
+        const UDP: c_uint = libc::TUN_F_USO4 | libc::TUN_F_USO6;
+        let set = |bits| set_value(self.as_fd(), libc::TUNSETOFFLOAD, bits);
+        match offloads {
+            Offloads::None => set(0),
+            Offloads::Segmentation => match set(TCP | UDP) {
+                Err(Errno::EINVAL) => set(TCP),
+                other => other,
+            },
+        }
     }
 
     /// Whether the device outlives its last queue.
