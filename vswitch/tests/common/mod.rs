@@ -15,23 +15,22 @@
 )]
 
 mod faulty;
+mod frames;
+mod network;
 mod service;
 mod stream;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-use etherparse::{IpHeaders, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder};
-use packet::Mac;
 use packet::offload::Offload;
 use pipeline::Tables;
 use pipeline::conntrack::Settings;
 use pipeline::object::*;
-use uuid::Uuid;
 use vswitch::acl_log::Record;
 use vswitch::buffer::Pool;
 use vswitch::connection::{ConnectionTable, Member, TableCounts};
@@ -44,221 +43,10 @@ use vswitch::sys::poll::Waker;
 use vswitch::worker::{Action, Command, Event, Parts, PortFrame, Worker};
 
 pub use faulty::Faulty;
+pub use frames::*;
+pub use network::*;
 pub use service::{VIP, network_with_service, service};
 pub use stream::{STREAM, Stream, cut, merged, packets, streams};
-
-pub const ROUTER: u32 = 3;
-/// The greatest L3 length that the tunnel takes.
-pub const TUNNEL_MTU: u16 = 1442;
-
-pub fn at(datapath: u32, port: u32) -> PortRef {
-    let datapath = DatapathKey::new(datapath).expect("a datapath key");
-    PortRef {
-        datapath,
-        port: PortKey::new(port).expect("a port key"),
-    }
-}
-
-pub fn a() -> PortRef {
-    at(1, 1)
-}
-pub fn b() -> PortRef {
-    at(1, 2)
-}
-pub fn c() -> PortRef {
-    at(1, 3)
-}
-pub fn d() -> PortRef {
-    at(2, 1)
-}
-pub fn u() -> PortRef {
-    at(2, 2)
-}
-
-/// The router port that faces a switch.
-pub fn router_port(switch: u32) -> PortRef {
-    at(ROUTER, switch)
-}
-
-/// The MAC address of a station or router port.
-pub fn mac(at: PortRef) -> Mac {
-    Mac([2, 0, 0, 0, at.datapath.get() as u8, at.port.get() as u8])
-}
-
-pub fn ipv4(at: PortRef) -> Ipv4Addr {
-    Ipv4Addr::new(10, 0, at.datapath.get() as u8, 10 + at.port.get() as u8)
-}
-
-pub fn ipv6(at: PortRef) -> Ipv6Addr {
-    Ipv6Addr::new(
-        0xfd00 | at.datapath.get() as u16,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        10 + at.port.get(),
-    )
-}
-
-pub fn encap_ip(node: &str) -> IpAddr {
-    match node {
-        "one" => [192, 0, 2, 1].into(),
-        _ => [192, 0, 2, 2].into(),
-    }
-}
-
-fn chassis(name: &str, encap_ip: IpAddr, encap_port: u16) -> Object {
-    Object::Chassis(Chassis {
-        name: name.into(),
-        encap_ip,
-        encap_port,
-        zone: String::new(),
-    })
-}
-
-fn datapath(key: u32, kind: DatapathKind) -> Object {
-    let key = DatapathKey::new(key).expect("a datapath key");
-    let uuid = Uuid::from_u128(key.get().into());
-    Object::Datapath(Datapath {
-        key,
-        uuid,
-        name: format!("dp{key}"),
-        kind,
-    })
-}
-
-fn port(at: PortRef, kind: PortKind) -> Object {
-    let number = u128::from(at.datapath.get()) << 16 | u128::from(at.port.get());
-    let name = format!("p{}-{}", at.datapath, at.port);
-    Object::Port(Port {
-        at,
-        uuid: Uuid::from_u128(number),
-        name,
-        enabled: true,
-        kind,
-    })
-}
-
-/// A station's port on a node.
-pub fn vif(at: PortRef, node: &str) -> Object {
-    let station = StationAddresses {
-        mac: mac(at),
-        ipv4: vec![ipv4(at)],
-        ipv6: vec![ipv6(at)],
-    };
-    port(
-        at,
-        PortKind::Switch(switch_port(Attachment::Vif, vec![station], Some(node))),
-    )
-}
-
-/// A port behind which any station may be.
-pub fn unknown_vif(at: PortRef, node: &str) -> Object {
-    let kind = switch_port(Attachment::Vif, Vec::new(), Some(node));
-    port(
-        at,
-        PortKind::Switch(SwitchPort {
-            has_unknown: true,
-            ..kind
-        }),
-    )
-}
-
-fn switch_port(
-    attachment: Attachment,
-    addresses: Vec<StationAddresses>,
-    node: Option<&str>,
-) -> SwitchPort {
-    SwitchPort {
-        attachment,
-        addresses,
-        has_unknown: false,
-        port_security: Vec::new(),
-        requested_chassis: None,
-        chassis: node.map(ChassisName::from),
-    }
-}
-
-/// The two ports that join the router to a switch, and the routes of that.
-fn joint(switch: u32) -> Vec<Object> {
-    let (near, far) = (at(switch, 100), router_port(switch));
-    let ipv4_net = ipnet::Ipv4Net::new(Ipv4Addr::new(10, 0, switch as u8, 1), 24).expect("a net");
-    let ipv6_address = Ipv6Addr::new(0xfd00 | switch as u16, 0, 0, 0, 0, 0, 0, 1);
-    let ipv6_net = ipnet::Ipv6Net::new(ipv6_address, 64).expect("a net");
-    let station = StationAddresses {
-        mac: mac(far),
-        ipv4: vec![ipv4_net.addr()],
-        ipv6: vec![ipv6_net.addr()],
-    };
-    let kind = switch_port(Attachment::Router(Some(far)), vec![station], None);
-    let router = RouterPort {
-        mac: mac(far),
-        ipv4: vec![ipv4_net],
-        ipv6: vec![ipv6_net],
-        peer: Some(near),
-        gateway_mtu: None,
-        route_table: String::new(),
-        gateway: None,
-    };
-    let route = |prefix: ipnet::IpNet, source: IpAddr| {
-        Object::Route(Route {
-            router: far.datapath,
-            key: RouteKey {
-                table: String::new(),
-                policy: RoutePolicy::Destination,
-                prefix: prefix.trunc(),
-                origin: RouteOrigin::Connected,
-                inport: None,
-            },
-            discards: 0,
-            next_hops: vec![NextHop {
-                port: far.port,
-                gateway: None,
-                source,
-            }],
-        })
-    };
-    vec![
-        port(near, PortKind::Switch(kind)),
-        port(far, PortKind::Router(router)),
-        route(ipv4_net.into(), ipv4_net.addr().into()),
-        route(ipv6_net.into(), ipv6_net.addr().into()),
-    ]
-}
-
-/// The network of the picture.
-pub fn network() -> Vec<Object> {
-    network_over([(encap_ip("one"), 6081), (encap_ip("two"), 6081)])
-}
-
-/// The network, with the nodes' Geneve sockets at these addresses.
-pub fn network_over(sockets: [(IpAddr, u16); 2]) -> Vec<Object> {
-    let switch = DatapathKind::Switch(Switch::default());
-    let router = DatapathKind::Router(Router::default());
-    let mut objects = vec![
-        chassis("one", sockets[0].0, sockets[0].1),
-        chassis("two", sockets[1].0, sockets[1].1),
-        datapath(1, switch.clone()),
-        datapath(2, switch),
-        datapath(ROUTER, router),
-        vif(a(), "one"),
-        vif(b(), "two"),
-        vif(c(), "one"),
-        vif(d(), "two"),
-        unknown_vif(u(), "one"),
-    ];
-    objects.extend(joint(1));
-    objects.extend(joint(2));
-    objects
-}
-
-pub fn tables(node: &str, objects: Vec<Object>) -> Tables {
-    Tables::new(Some(node.into()))
-        .apply(objects, [])
-        .expect("legal objects")
-}
 
 /// A node of one worker, in memory, with a clock that the test moves.
 pub struct Node {
@@ -572,91 +360,4 @@ pub fn carry(one: &mut Node, two: &mut Node) {
             one.send_tunnel(&payload, encap_ip("two"), outer.ecn);
         }
     }
-}
-
-/// How an IP packet is to be.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    pub ttl: u8,
-    pub dont_fragment: bool,
-    pub ecn: u8,
-    /// Bytes of UDP payload.
-    pub payload: usize,
-    pub port: u16,
-}
-
-impl Default for Shape {
-    fn default() -> Self {
-        Shape {
-            ttl: 64,
-            dont_fragment: true,
-            ecn: 0,
-            payload: 32,
-            port: 4000,
-        }
-    }
-}
-
-/// The station that a frame is sent to: itself on one switch, else the router's port on the sender's.
-fn next_mac(from: PortRef, to: PortRef) -> Mac {
-    if from.datapath == to.datapath {
-        mac(to)
-    } else {
-        mac(router_port(from.datapath.get()))
-    }
-}
-
-/// A UDP packet from one station to another.
-pub fn udp4(from: PortRef, to: PortRef, shape: Shape) -> Vec<u8> {
-    let length = 8 + shape.payload as u16;
-    let (src, dst) = (ipv4(from).octets(), ipv4(to).octets());
-    let mut header = Ipv4Header::new(length, shape.ttl, IpNumber::UDP, src, dst).expect("a header");
-    header.dont_fragment = shape.dont_fragment;
-    header.ecn = shape.ecn.try_into().expect("two bits");
-    finish(
-        from,
-        next_mac(from, to),
-        IpHeaders::Ipv4(header, Default::default()),
-        shape,
-    )
-}
-
-/// An SCTP packet from a station to the router, with one chunk that has no body.
-pub fn sctp4_to_router(from: PortRef, chunk_type: u8) -> Vec<u8> {
-    let router = router_port(from.datapath.get());
-    let (src, dst) = (ipv4(from).octets(), [10, 0, from.datapath.get() as u8, 1]);
-    let sctp = [0, 1, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0, chunk_type, 0, 0, 4];
-    let mut frame = Vec::new();
-    PacketBuilder::ethernet2(mac(from).0, mac(router).0)
-        .ipv4(src, dst, 64)
-        .write(&mut frame, IpNumber::SCTP, &sctp)
-        .expect("a frame");
-    frame
-}
-
-/// The same over IPv6.
-pub fn udp6(from: PortRef, to: PortRef, shape: Shape) -> Vec<u8> {
-    let header = Ipv6Header {
-        traffic_class: shape.ecn,
-        hop_limit: shape.ttl,
-        source: ipv6(from).octets(),
-        destination: ipv6(to).octets(),
-        ..Ipv6Header::default()
-    };
-    finish(
-        from,
-        next_mac(from, to),
-        IpHeaders::Ipv6(header, Default::default()),
-        shape,
-    )
-}
-
-fn finish(from: PortRef, to: Mac, ip: IpHeaders, shape: Shape) -> Vec<u8> {
-    let payload: Vec<u8> = (0..shape.payload).map(|byte| byte as u8).collect();
-    let builder = PacketBuilder::ethernet2(mac(from).0, to.0)
-        .ip(ip)
-        .udp(shape.port, 5000);
-    let mut frame = Vec::new();
-    builder.write(&mut frame, &payload).expect("a frame");
-    frame
 }
