@@ -126,6 +126,9 @@ pub struct Commit {
     pub label: u32,
     /// The translation of a new connection. One that is kept already keeps its own.
     pub nat: Option<NatRequest>,
+    /// The interface that the zone is of begins the connection. Half-open connections are counted together that an
+    /// interface begins, and apart from these those that a source begins in the zone.
+    pub is_own: bool,
 }
 
 /// How a new connection is to be translated.
@@ -147,8 +150,8 @@ pub enum CommitError {
     /// The table is full.
     #[error("the connection table is full")]
     TableFull,
-    /// The zone has too many connections that were never answered.
-    #[error("the zone has too many half-open connections")]
+    /// The zone's interface or the source has too many connections there that were never answered.
+    #[error("there are too many half-open connections")]
     HalfOpenQuota,
 }
 

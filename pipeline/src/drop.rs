@@ -83,7 +83,7 @@ drop_reasons! {
     ConnectionInvalid "connection-invalid" "The packet cannot belong to any connection that is known.";
     ConnectionBlocked "connection-blocked" "An ACL has blocked the connection since it was established.";
     ConnectionTableFull "connection-table-full" "The connection table is full.";
-    HalfOpenQuota "half-open-quota" "The port has too many connections that were never answered.";
+    HalfOpenQuota "half-open-quota" "The port, or the source among those that speak to it, has too many connections that were never answered.";
     NoBackend "no-backend" "The load balancer's VIP has no backend.";
     SourceRange "source-range" "The load balancer does not serve the client's address.";
     NatExhausted "nat-exhausted" "No port is free for the translation of the source.";

@@ -72,7 +72,8 @@ pub struct Options {
     /// Connections that are tracked at once, at most [default: 262144]
     #[arg(long, value_name = "N")]
     pub connections: Option<u32>,
-    /// Connections of one port that may be unanswered at once [default: 8192]
+    /// Connections that may be unanswered at once: of what a port begins, and of what a source begins to a port
+    /// [default: 8192]
     #[arg(long, value_name = "N")]
     pub half_open: Option<u32>,
     /// Do not take TCP segments out of the window for invalid
@@ -402,7 +403,7 @@ mod tests {
         )
         .unwrap();
         let tracking = config.tracking;
-        assert_eq!((config.connections, tracking.half_open_per_zone), (1000, 9));
+        assert_eq!((config.connections, tracking.half_open_quota), (1000, 9));
         assert!(tracking.is_liberal);
         let timeouts = tracking.timeouts;
         assert_eq!(

@@ -159,10 +159,11 @@ fn any_commit() -> impl Strategy<Value = Commit> {
         1 => (0..4u32).prop_map(|ip| Some(NatRequest::Source(address(ip), 4000..=4003))),
         1 => (0..4u32).prop_map(|ip| Some(NatRequest::Destination(address(ip), 80))),
     ];
-    (0..4u8, 0..3u32, nat).prop_map(|(mark, label, nat)| Commit {
+    (0..4u8, 0..3u32, nat, any::<bool>()).prop_map(|(mark, label, nat, is_own)| Commit {
         mark: Mark::from_bits_truncate(mark),
         label,
         nat,
+        is_own,
     })
 }
 
@@ -283,7 +284,7 @@ fn what_is_attributed_survives_that_another_packet_of_the_walk_looks_the_same() 
 fn half_open_connections_give_way_and_established_ones_never_do() {
     const CAPACITY: u32 = 256;
     let settings = Settings {
-        half_open_per_zone: u32::MAX,
+        half_open_quota: u32::MAX,
         ..Settings::default()
     };
     let (table, mut members) = ConntrackTable::new(CAPACITY, 1, settings);
@@ -327,24 +328,46 @@ fn a_table_full_of_established_connections_refuses_new_ones() {
 }
 
 #[test]
-fn a_flood_in_one_zone_leaves_the_others_alone() {
+fn a_flood_leaves_other_zones_and_other_sources_alone() {
+    const QUOTA: u32 = 100;
     let settings = Settings {
-        half_open_per_zone: 100,
+        half_open_quota: QUOTA,
         ..Settings::default()
     };
     let (table, mut members) = ConntrackTable::new(1_024, 1, settings);
-    let member = &mut members[0];
-    let refused = (0..500).filter(|client| begin(member, &udp(*client, 1, 9), 0).is_err());
-    assert_eq!(refused.count(), 400);
-    let mut turn = member.begin();
+    let mut begin = |zone: Zone, is_own, packet: &Flow| {
+        let mut turn = members[0].begin();
+        let mut tracker = Tracker::new(&mut turn, 0);
+        let commit = Commit {
+            is_own,
+            ..Commit::default()
+        };
+        tracker.commit(zone, packet, &Segment::Unknown, commit)
+    };
+    let refused = Err(CommitError::HalfOpenQuota);
+    // An interface has one quota, whatever addresses it makes up.
+    let kept = (0..500).filter(|client| begin(zone(0), true, &udp(*client, 1, 9)).is_ok());
+    assert_eq!(kept.count() as u32, QUOTA);
+    // Each who speaks to it has one of its own.
+    let kept = (0..500_u16).filter(|port| begin(zone(0), false, &udp(7, 1 + port, 8)).is_ok());
+    assert_eq!(kept.count() as u32, QUOTA);
+    assert_eq!(begin(zone(0), false, &udp(6, 1, 8)), Ok(None));
+    assert_eq!(begin(zone(1), true, &udp(7, 1, 9)), Ok(None));
+    // An answer makes room where it was taken.
+    assert_eq!(begin(zone(0), true, &udp(600, 1, 9)), refused);
+    state(&mut members[0], &reversed(&udp(0, 1, 9)), 0);
+    let mut turn = members[0].begin();
     let mut tracker = Tracker::new(&mut turn, 0);
-    let other = tracker.commit(zone(1), &udp(1, 1, 9), &Segment::Unknown, Commit::default());
-    assert_eq!(other, Ok(None));
-    drop(turn);
-    // An answer makes room in the zone.
-    state(member, &reversed(&udp(0, 1, 9)), 0);
-    assert_eq!(begin(member, &udp(600, 1, 9), 0), Ok(()));
-    assert_eq!(table.counts().half_open, 101);
+    let own = Commit {
+        is_own: true,
+        ..Commit::default()
+    };
+    let packet = udp(600, 1, 9);
+    assert_eq!(
+        tracker.commit(zone(0), &packet, &Segment::Unknown, own),
+        Ok(None)
+    );
+    assert_eq!(table.counts().half_open, u64::from(2 * QUOTA + 2));
 }
 
 #[test]
@@ -448,16 +471,16 @@ fn filters_see_a_connection_before_and_after_its_translation() {
 #[test]
 fn a_survey_counts_by_state_and_zone_and_refusals_stay_with_their_zone() {
     let settings = Settings {
-        half_open_per_zone: 3,
+        half_open_quota: 3,
         ..Settings::default()
     };
     let (table, mut members) = ConntrackTable::new(64, 1, settings);
     let member = &mut members[0];
     for client in 0..5 {
-        let is_kept = begin(member, &udp(client, 1, 100), 0).is_ok();
+        let is_kept = begin(member, &udp(7, 1 + client as u16, 100), 0).is_ok();
         assert_eq!(is_kept, client < 3);
     }
-    state(member, &reversed(&udp(0, 1, 100)), 0);
+    state(member, &reversed(&udp(7, 1, 100)), 0);
     let survey = member.survey(0);
     let states = [(17, "REPLIED", 1), (17, "UNREPLIED", 2)];
     let counted = survey.states.into_iter();

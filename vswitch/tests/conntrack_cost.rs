@@ -58,7 +58,7 @@ fn a_million_connections_cost_no_more_than_150_bytes_each() {
     const CONNECTIONS: u32 = 1_000_000;
     let before = resident_bytes();
     let settings = Settings {
-        half_open_per_zone: u32::MAX,
+        half_open_quota: u32::MAX,
         ..Settings::default()
     };
     let (table, mut members) = ConntrackTable::new(CONNECTIONS, 1, settings);

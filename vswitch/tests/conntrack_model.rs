@@ -85,8 +85,9 @@ fn udp(src: (u8, u16), dst: (u8, u16)) -> Flow {
     }
 }
 
-/// In all interleavings: after `before`, two workers at once, and then `after`.
+/// In all interleavings, in a table with this capacity: after `before`, two workers at once, and then `after`.
 fn check<A: Send + 'static, B: 'static>(
+    capacity: u32,
     before: fn(&mut Member) -> bool,
     first: fn(&mut Member) -> B,
     second: fn(&mut Member) -> A,
@@ -95,10 +96,12 @@ fn check<A: Send + 'static, B: 'static>(
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(2);
     model.max_duration = Some(MODEL_LIMIT);
+    // How often the checker looks at its clock.
+    model.checkpoint_interval = 100;
     model.max_branches = 50_000;
     model.check(move || {
         let settings = Settings::default();
-        let (table, mut members) = ConntrackTable::with_counters(4, 2, settings, 1);
+        let (table, mut members) = ConntrackTable::with_counters(capacity, 2, settings, 1);
         let mut other = members.pop().expect("two members");
         let mut member = members.pop().expect("two members");
         assert!(before(&mut member));
@@ -151,6 +154,7 @@ fn forget(member: &mut Member) {
 #[test]
 fn two_workers_never_give_one_port_to_two_clients() {
     check(
+        4,
         |_| true,
         |member| translate(member, 1),
         |member| translate(member, 2),
@@ -165,6 +169,7 @@ fn two_workers_never_give_one_port_to_two_clients() {
 #[test]
 fn one_connection_that_two_workers_begin_is_kept_once() {
     check(
+        4,
         |_| true,
         begin,
         begin,
@@ -180,11 +185,69 @@ fn one_connection_that_two_workers_begin_is_kept_once() {
 
 #[test]
 fn an_answer_and_an_end_at_once_leave_no_count_behind() {
-    check(begin, answer, forget, |table, member, seen, ()| {
+    check(4, begin, answer, forget, |table, member, seen, ()| {
         let expected = [State::ESTABLISHED | State::REPLY, State::NEW];
         assert!(expected.contains(&seen), "{seen:?}");
         let counts = table.counts();
         assert_eq!((counts.connections, counts.half_open), (0, 0));
         drop(member.begin());
     });
+}
+
+/// When every connection that was begun at the start has expired.
+const LATER_MS: u64 = 1_000_000;
+
+#[test]
+fn a_connection_that_expires_while_it_is_begun_anew_is_kept_once() {
+    check(
+        4,
+        begin,
+        |member| {
+            let mut turn = member.begin();
+            let mut tracker = Tracker::new(&mut turn, LATER_MS);
+            let packet = udp((1, 1), (8, 53));
+            let kept = tracker.commit(zone(), &packet, &Segment::Unknown, Commit::default());
+            assert_eq!(kept, Ok(None));
+        },
+        |member| member.begin().sweep(4, LATER_MS),
+        |table, member, (), ()| {
+            let counts = table.counts();
+            assert_eq!((counts.connections, counts.half_open), (1, 1));
+            assert_eq!((counts.begun, counts.expired), (2, 1));
+            drop(member.begin());
+        },
+    );
+}
+
+/// Begins another connection than [`begin`] does.
+fn begin_other(member: &mut Member) -> bool {
+    let mut turn = member.begin();
+    let mut tracker = Tracker::new(&mut turn, 0);
+    let packet = udp((2, 2), (8, 53));
+    let kept = tracker.commit(zone(), &packet, &Segment::Unknown, Commit::default());
+    kept.is_ok()
+}
+
+#[test]
+fn an_answer_never_goes_to_the_connection_that_takes_the_place_of_its_own() {
+    check(
+        1,
+        begin,
+        answer,
+        |member| {
+            forget(member);
+            begin_other(member)
+        },
+        |table, member, seen, is_begun| {
+            let expected = [State::ESTABLISHED | State::REPLY, State::NEW];
+            assert!(expected.contains(&seen), "{seen:?}");
+            let counts = table.counts();
+            let other = u32::from(is_begun);
+            assert_eq!(
+                (counts.connections, counts.half_open),
+                (other, other.into())
+            );
+            assert_eq!(state(member, &udp((2, 2), (8, 53))), State::NEW);
+        },
+    );
 }

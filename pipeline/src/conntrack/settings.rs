@@ -82,8 +82,9 @@ timeouts! {
 pub struct Settings {
     /// TCP segments out of the window, and resets that hit no exact sequence number, are not invalid.
     pub is_liberal: bool,
-    /// Connections of a zone that were never answered, at most.
-    pub half_open_per_zone: u32,
+    /// Connections that were never answered, at most: of what an interface begins, and of what a source begins in a
+    /// zone that is not its own.
+    pub half_open_quota: u32,
     /// How long connections are kept.
     pub timeouts: Timeouts,
 }
@@ -92,7 +93,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             is_liberal: false,
-            half_open_per_zone: 8_192,
+            half_open_quota: 8_192,
             timeouts: Timeouts::default(),
         }
     }

@@ -48,6 +48,8 @@ pub struct Kept {
     pub made_by: Arc<MadeBy>,
     /// [`State::SNAT`] or [`State::DNAT`] if that was asked for.
     pub nat: State,
+    /// The interface that the zone is of has begun it.
+    pub is_own: bool,
     /// When a packet of it was last seen.
     pub last_seen_ms: u64,
 }
@@ -191,8 +193,12 @@ impl Simple {
         let half_open = self
             .connections()
             .filter(|kept| kept.zone == zone && kept.progress.is_half_open())
+            .filter(|kept| match commit.is_own {
+                true => kept.is_own,
+                false => !kept.is_own && kept.original.src == tuple.src,
+            })
             .count();
-        if half_open >= self.settings.half_open_per_zone as usize {
+        if half_open >= self.settings.half_open_quota as usize {
             return Err(CommitError::HalfOpenQuota);
         }
         let became = choices(&tuple, commit.nat.as_ref())
@@ -219,6 +225,7 @@ impl Simple {
                 label: 0,
                 made_by: Arc::default(),
                 nat,
+                is_own: commit.is_own,
                 last_seen_ms: self.now_ms,
             },
         );

@@ -141,9 +141,9 @@ fn an_association_is_guarded_by_its_tags() {
 }
 
 #[test]
-fn a_zone_holds_so_many_unanswered_connections_and_no_more() {
+fn a_source_has_so_many_unanswered_connections_and_no_more() {
     let settings = Settings {
-        half_open_per_zone: 2,
+        half_open_quota: 2,
         ..Settings::default()
     };
     let mut table = Table(Simple::new(settings));
@@ -156,6 +156,8 @@ fn a_zone_holds_so_many_unanswered_connections_and_no_more() {
     assert_eq!(ask(&mut table, 1), Ok(()));
     assert_eq!(ask(&mut table, 2), Ok(()));
     assert_eq!(ask(&mut table, 3), Err(CommitError::HalfOpenQuota));
+    let other = udp(("10.0.0.3", 1), server);
+    assert_eq!(table.commit(&other, None, None).map(|_| ()), Ok(()));
     table.track(&udp(server, ("10.0.0.1", 1)));
     assert_eq!(ask(&mut table, 3), Ok(()));
 }

@@ -39,7 +39,7 @@ pub(super) fn settings(options: &Options) -> Result<Settings, ConfigError> {
         if half_open == 0 {
             return Err(refused("half-open", 0, "no connection could ever begin"));
         }
-        settings.half_open_per_zone = half_open;
+        settings.half_open_quota = half_open;
     }
     for (name, seconds) in &options.timeouts {
         if *seconds == 0 {

@@ -116,6 +116,8 @@ mod bit {
     pub(super) const DNAT: u64 = 1 << 57;
     /// It counts as half-open.
     pub(super) const COUNTED: u64 = 1 << 58;
+    /// The interface that the zone is of has begun it.
+    pub(super) const OWN: u64 = 1 << 59;
 }
 
 /// A connection. Two cache lines: who it is, and how it is.
@@ -149,7 +151,25 @@ pub(super) struct Fresh {
     pub(super) became: Key,
     pub(super) nat: State,
     pub(super) progress: Progress,
+    pub(super) is_own: bool,
     pub(super) now_ms: u64,
+}
+
+/// Whom half-open connections count for: the interface that the zone is of, or a source in the zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Debtor {
+    zone_number: u64,
+    source: Option<[u64; 2]>,
+}
+
+impl Debtor {
+    /// Whom a connection that begins with this packet counts for.
+    pub(super) fn new(original: &Key, is_own: bool) -> Debtor {
+        Debtor {
+            zone_number: original.zone_number(),
+            source: (!is_own).then_some(original.src.address),
+        }
+    }
 }
 
 /// The policy-visible state of an entry.
@@ -212,6 +232,9 @@ impl Entry {
         }
         if fresh.progress.is_half_open() {
             bits |= bit::COUNTED;
+        }
+        if fresh.is_own {
+            bits |= bit::OWN;
         }
         self.zone.store(original.zone, Ordering::Relaxed);
         store(&self.src, original.src.address);
@@ -381,6 +404,15 @@ impl Entry {
     /// Ends the count as half-open; true if it was counted.
     pub(super) fn discount(&self) -> bool {
         self.state.fetch_and(!bit::COUNTED, Ordering::AcqRel) & bit::COUNTED != 0
+    }
+
+    pub(super) fn is_own(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & bit::OWN != 0
+    }
+
+    /// Whom a half-open connection counts for.
+    pub(super) fn debtor(&self) -> Debtor {
+        Debtor::new(&self.original(), self.is_own())
     }
 
     pub(super) fn label(&self) -> u32 {

@@ -3,7 +3,7 @@
 use packet::Segment;
 use pipeline::conntrack::{Commit, CommitError, NatRequest, Progress, State, Tuple, Zone, choices};
 
-use super::entry::{Fresh, Key, life};
+use super::entry::{Debtor, Fresh, Key, life};
 use super::table::ConntrackTable;
 use super::turn::Turn;
 use crate::table::sync::{Ordering, fence};
@@ -50,13 +50,13 @@ impl Turn<'_> {
         };
         let table = self.member.table().clone();
         let counters = &table.counters;
-        let half_open = table.half_open(zone.number());
-        if half_open.load(Ordering::Relaxed) >= table.settings.half_open_per_zone {
+        let original = Key::new(zone, tuple);
+        let half_open = table.half_open(Debtor::new(&original, commit.is_own));
+        if half_open.load(Ordering::Relaxed) >= table.settings.half_open_quota {
             table.refuse(zone);
             return Err(CommitError::HalfOpenQuota);
         }
         self.make_room(now_ms);
-        let original = Key::new(zone, tuple);
         let nat = match commit.nat {
             None => State::empty(),
             Some(NatRequest::Source(..)) => State::SNAT,
@@ -73,6 +73,7 @@ impl Turn<'_> {
                 became,
                 nat,
                 progress,
+                is_own: commit.is_own,
                 now_ms,
             };
             let index = self.pop_entry()?;
@@ -115,7 +116,7 @@ impl Turn<'_> {
         entry.write(fresh);
         if fresh.progress.is_half_open() {
             table
-                .half_open(fresh.original.zone_number())
+                .half_open(entry.debtor())
                 .fetch_add(1, Ordering::Relaxed);
         }
         let is_published = table.buckets.publish(table.place(&fresh.original), index)

@@ -123,6 +123,7 @@ impl Turn<'_> {
             label: entry.label(),
             made_by: self.made_by(index).unwrap_or_default(),
             nat: visible.nat,
+            is_own: entry.is_own(),
             last_seen_ms: entry.last_seen_ms.load(Ordering::Relaxed),
         };
         Some(Listed {

@@ -27,7 +27,7 @@
 //!    that is pending; of two that are pending the one with the lesser number wins, by ending the other. Of two, at least
 //!    one sees the other.
 //! 2. What was found within a turn stays what it is until the turn ends.
-//! 3. The count of half-open connections of a zone is exact: the count is one bit of the state word, and whoever clears
+//! 3. The count of half-open connections is exact: the count is one bit of the state word, and whoever clears
 //!    it counts down.
 //! 4. Nothing grows. When the table is nearly full, a new connection ends some that are half-open or over, of a
 //!    bounded sample. One that is established is never ended for another.

@@ -1,12 +1,12 @@
 //! The table of all zones' connections, and what is counted of it.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use pipeline::conntrack::{MadeBy, Settings, Zone};
 
 use super::affinity::Affinities;
-use super::entry::{Entry, Key};
+use super::entry::{Debtor, Entry, Key};
 use super::reference::Reference;
 use super::turn::Member;
 use crate::table::arena::Arena;
@@ -19,7 +19,7 @@ use crate::table::sync::{AtomicU32, AtomicU64, HasherSeed, Ordering};
 const CONNECTIONS_PER_MAKER: u32 = 4;
 /// A table always has room for so many makers.
 const MIN_MAKERS: u32 = 256;
-/// Counters of half-open connections, and of refused ones. Zones share one if their hashes meet.
+/// Counters of half-open connections, and of refused ones. Those share one whose hashes meet.
 const HALF_OPEN_COUNTERS: usize = 1 << 14;
 
 /// Declares what is counted once.
@@ -81,7 +81,7 @@ counts! {
     flushed,
     /// Connections that were not begun for want of room.
     refused_full,
-    /// Connections that were not begun because their zone had too many half-open ones.
+    /// Connections that were not begun because their port or source had too many half-open ones.
     refused_half_open,
     /// Connections that were not begun because no port was free for their translation.
     refused_ports,
@@ -177,13 +177,13 @@ impl ConntrackTable {
         self.buckets.place(self.hasher.hash_one(key.unordered()))
     }
 
-    /// The count of a zone's half-open connections.
-    pub(super) fn half_open(&self, zone_number: u64) -> &AtomicU32 {
-        &self.half_open[self.counter(zone_number)]
+    /// The count of half-open connections.
+    pub(super) fn half_open(&self, debtor: Debtor) -> &AtomicU32 {
+        &self.half_open[self.counter(debtor)]
     }
 
-    fn counter(&self, zone_number: u64) -> usize {
-        self.hasher.hash_one(zone_number) as usize % self.half_open.len()
+    fn counter(&self, of: impl Hash) -> usize {
+        self.hasher.hash_one(of) as usize % self.half_open.len()
     }
 
     /// Counts a connection of a zone that is refused because there are too many half-open ones.

@@ -174,7 +174,7 @@ impl Turn<'_> {
         let advanced = entry.advance(direction, segment, &table.settings, now_ms);
         if advanced.is_discounted {
             table
-                .half_open(entry.original().zone_number())
+                .half_open(entry.debtor())
                 .fetch_sub(1, Ordering::Relaxed);
         }
         advanced

@@ -135,7 +135,7 @@ impl Turn<'_> {
         }
         if entry.discount() {
             table
-                .half_open(original.zone_number())
+                .half_open(entry.debtor())
                 .fetch_sub(1, Ordering::Relaxed);
         }
         waiting.push(&table.quiescence, index);

@@ -240,7 +240,7 @@ fn block<'t, R: Recorder>(
     let commit = Commit {
         mark: found.tracked.mark | Mark::BLOCKED,
         label: found.tracked.label,
-        nat: None,
+        ..Commit::default()
     };
     // The connection exists, so that nothing can be exhausted.
     let _ = walk.note(zone, packet, commit);

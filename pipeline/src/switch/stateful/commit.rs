@@ -30,6 +30,7 @@ pub(super) fn keep<'t, R: Recorder>(
             label => label,
         },
         nat: None,
+        is_own: at.outport.is_none(),
     };
     let is_kept = !tracked.state.contains(State::NEW);
     if is_kept && commit.mark == tracked.mark && commit.label == tracked.label {

@@ -41,6 +41,7 @@ pub(super) fn balance<'t, R: Recorder>(
         mark: Mark::NATTED,
         label: found.keep.take().unwrap_or_default(),
         nat: None,
+        is_own: true,
     };
     match balance::begin(walk, packet, zone, asked, commit.clone()) {
         Ok(Ok(())) => {
