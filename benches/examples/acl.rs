@@ -254,6 +254,7 @@ fn packet(shape: Shape, rule: u32) -> Flow {
             ttl: 64,
             dscp: 0,
             ecn: 0,
+            label: 0,
             fragment: Fragment::Whole,
             dont_fragment: true,
             transport: Transport::Tcp {

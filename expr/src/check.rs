@@ -70,10 +70,6 @@ impl<'a> Checker<'a> {
     }
 
     fn unknown(&self, name: &Name) -> Diagnostic {
-        if name.name == "ip6.label" {
-            let message = "`ip6.label` is not looked at: hosts change it as they like";
-            return Diagnostic::new(name.name_span, message);
-        }
         let diagnostic =
             Diagnostic::new(name.name_span, format!("there is no field `{}`", name.name));
         let similar = self.symbols.similar(&name.name).join(", ");

@@ -43,6 +43,7 @@ pub enum Field {
     Ip4Dst,
     Ip6Src,
     Ip6Dst,
+    Ip6Label,
     Icmp4Type,
     Icmp4Code,
     Icmp6Type,
@@ -165,6 +166,7 @@ fn read_ip(ip: &Ip, field: Field) -> Option<u128> {
         (Field::Ip4Dst, _, IpAddr::V4(dst)) => u32::from(dst).into(),
         (Field::Ip6Src, IpAddr::V6(src), _) => src.into(),
         (Field::Ip6Dst, _, IpAddr::V6(dst)) => dst.into(),
+        (Field::Ip6Label, IpAddr::V6(_), _) => ip.label.into(),
         _ => return read_transport(&ip.transport, field),
     })
 }

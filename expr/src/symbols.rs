@@ -61,7 +61,7 @@ enum Line {
 use Level::{Nominal, Ordinal};
 use Line::Predicate;
 
-/// All symbols but `ip6.label`, which nothing in a packet's flow holds.
+/// All symbols.
 const LINES: &[Line] = &[
     Line::Port("inport", PortField::Inport),
     Line::Port("outport", PortField::Outport),
@@ -139,6 +139,7 @@ const LINES: &[Line] = &[
     Predicate("igmp", "ip4 && ip.proto == 2"),
     Line::Field("ip6.src", Field::Ip6Src, 128, Ordinal, "ip6"),
     Line::Field("ip6.dst", Field::Ip6Dst, 128, Ordinal, "ip6"),
+    Line::Field("ip6.label", Field::Ip6Label, 20, Ordinal, "ip6"),
     Predicate(
         "ip6.mcast_rsvd",
         "ip6.dst[116..127] == 0xff0 && ip6.dst[0..111] == 0x0",

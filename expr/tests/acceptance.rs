@@ -170,7 +170,7 @@ const NAMES: &str = r#"
     ct.trk ct.new ct.est ct.rel ct.rpl ct.inv ct.snat ct.dnat eth.src eth.dst eth.type eth.bcast
     eth.mcast eth.mcastv6 vlan.tci vlan.present vlan.pcp vlan.vid ip4 ip6 ip ip.proto ip.dscp ip.ecn
     ip.ttl ip.frag ip.is_frag ip.later_frag ip.first_frag ip4.src ip4.dst ip4.src_mcast ip4.mcast
-    ip6.src ip6.dst ip6.mcast ip6.mcast_rsvd ip6.mcast_all_nodes ip6.mcast_all_rtrs
+    ip6.src ip6.dst ip6.label ip6.mcast ip6.mcast_rsvd ip6.mcast_all_nodes ip6.mcast_all_rtrs
     ip6.mcast_sol_node ip6.mcast_flood icmp icmp4 icmp4.type icmp4.code icmp6 icmp6.type icmp6.code
     igmp mldv1 mldv2 arp arp.op arp.spa arp.sha arp.tpa arp.tha rarp rarp.op rarp.spa rarp.sha
     rarp.tpa rarp.tha nd nd_ns nd_na nd_rs nd_ra nd.target nd.sll nd.tll tcp tcp.src tcp.dst

@@ -197,7 +197,7 @@ fn ports_sets_and_connections_are_looked_up() {
 #[test]
 fn a_tagged_ipv6_fragment_has_no_ports() {
     let flow = frame(
-        "333300000001 020000000001 8100 6005 86dd 60000000 0010 2c ff
+        "333300000001 020000000001 8100 6005 86dd 600abcde 0010 2c ff
          fe800000000000000000000000000001 ff020000000000000000000000000001
          11 00 0008 00000001 1234 0035 0008 0000",
     );
@@ -211,6 +211,8 @@ fn a_tagged_ipv6_fragment_has_no_ports() {
                 true,
             ),
             ("ip6.src == fe80::/10", true),
+            ("ip6.label == 0xabcde && ip6.label[16..19] == 10", true),
+            ("ip6.label < 0xabcde", false),
             ("ip6.mcast_flood && !ip6.mcast_rsvd", true),
             ("ip.is_frag && ip.later_frag && ip.frag == 3", true),
             ("ip.first_frag", false),

@@ -39,6 +39,7 @@ fn fields_make_a_packet_and_the_rest_is_zero() {
         ttl: 64,
         dscp: 0,
         ecn: 0,
+        label: 0,
         fragment: Fragment::Whole,
         dont_fragment: false,
         transport: Transport::Icmp {

@@ -131,6 +131,8 @@ pub struct Ip {
     pub dscp: u8,
     /// Explicit congestion notification, 2 bits.
     pub ecn: u8,
+    /// The flow label, 20 bits; 0 for IPv4.
+    pub label: u32,
     /// Which fragment it is, if it is one.
     pub fragment: Fragment,
     /// IPv4's DF bit; always true for IPv6, whose routers never fragment.

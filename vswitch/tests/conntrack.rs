@@ -44,6 +44,7 @@ fn flow(src: (IpAddr, u16), dst: (IpAddr, u16), protocol: u8) -> Flow {
             ttl: 64,
             dscp: 0,
             ecn: 0,
+            label: 0,
             fragment: Fragment::Whole,
             dont_fragment: false,
             transport,

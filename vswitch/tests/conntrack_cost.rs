@@ -31,6 +31,7 @@ fn udp(src: (IpAddr, u16), dst: (IpAddr, u16)) -> Flow {
             ttl: 64,
             dscp: 0,
             ecn: 0,
+            label: 0,
             fragment: Fragment::Whole,
             dont_fragment: false,
             transport: Transport::Udp {

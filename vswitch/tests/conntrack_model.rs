@@ -74,6 +74,7 @@ fn udp(src: (u8, u16), dst: (u8, u16)) -> Flow {
             ttl: 64,
             dscp: 0,
             ecn: 0,
+            label: 0,
             fragment: Fragment::Whole,
             dont_fragment: false,
             transport: Transport::Udp {

@@ -77,6 +77,7 @@ fn ip(solution: &Solution, is_ipv6: bool) -> Ip {
         ttl: byte(Field::IpTtl),
         dscp: byte(Field::IpDscp),
         ecn: byte(Field::IpEcn),
+        label: solution.value(Field::Ip6Label) as u32,
         fragment,
         dont_fragment: is_ipv6,
         transport: match fragment {

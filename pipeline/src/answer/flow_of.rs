@@ -106,6 +106,7 @@ fn ip_flow(link: Link, src: IpAddr, dst: IpAddr, transport: Transport, payload: 
         ttl,
         dscp: 0,
         ecn: 0,
+        label: 0,
         fragment: Fragment::Whole,
         dont_fragment: true,
         transport,

@@ -24,6 +24,9 @@ pub(super) fn line(inport: &str, flow: &Flow) -> String {
             words.insert(0, protocol(ip));
             let family = if ip.src.is_ipv6() { "ipv6" } else { "nw" };
             words.push(format!("{family}_src={},{family}_dst={}", ip.src, ip.dst));
+            if ip.src.is_ipv6() {
+                words.push(format!("ipv6_label={:#07x}", ip.label));
+            }
             words.push(format!("nw_tos={},nw_ecn={}", ip.dscp << 2, ip.ecn));
             words.push(format!("nw_ttl={}", ip.ttl));
             words.push(format!("nw_frag={}", fragment(ip.fragment)));

@@ -42,6 +42,7 @@ pub(crate) fn flow(src: &str, dst: &str, protocol: u8, transport: Transport) -> 
             ttl: 64,
             dscp: 0,
             ecn: 0,
+            label: 0,
             fragment: Fragment::Whole,
             dont_fragment: true,
             transport,

@@ -340,6 +340,7 @@ fn a_change_voids_what_asked_the_owner_and_nothing_else() {
 fn verdicts_that_read_more_than_a_flows_key_hold_for_one_packet() {
     let flags = cluster().acl("n1", "to 5 tcp.flags == 2 && tcp.dst == 80 => drop");
     let ttl = cluster().acl("n1", "to 5 ip.ttl == 1 && udp => drop");
+    let label = cluster().acl("n1", "to 5 ip6.label == 7 => drop");
     let ends = (station("web"), station("dev"));
     let tcp = |dst| {
         let transport = Transport::Tcp {
@@ -350,13 +351,21 @@ fn verdicts_that_read_more_than_a_flows_key_hold_for_one_packet() {
         ip(ends, "10.0.1.1", "10.0.1.2", transport)
     };
     let udp = udp_between(("web", 1), ("dev", 2));
+    let udp6 = ip(
+        ends,
+        "fd00::1",
+        "fd00::2",
+        Transport::Udp { src: 1, dst: 2 },
+    );
     for (net, flow, expected) in [
         (&flags, tcp(80), false),
         // The port is asked first, which is in the key.
         (&flags, tcp(81), true),
         (&flags, udp.clone(), true),
-        (&ttl, udp, false),
+        (&ttl, udp.clone(), false),
         (&ttl, tcp(80), true),
+        (&label, udp, true),
+        (&label, udp6, false),
     ] {
         let verdict = World::new(net).send("web", &flow);
         assert_eq!(verdict.reusable.is_some(), expected, "{}", in_words(&flow));

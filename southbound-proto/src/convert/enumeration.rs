@@ -50,7 +50,7 @@ enumeration! {
         IpProto, IpDscp, IpEcn, IpTtl, IpFrag, Ip4Src, Ip4Dst, Ip6Src, Ip6Dst,
         Icmp4Type, Icmp4Code, Icmp6Type, Icmp6Code,
         ArpOp, ArpSpa, ArpSha, ArpTpa, ArpTha, NdTarget, NdSll, NdTll,
-        TcpSrc, TcpDst, TcpFlags, UdpSrc, UdpDst, SctpSrc, SctpDst,
+        TcpSrc, TcpDst, TcpFlags, UdpSrc, UdpDst, SctpSrc, SctpDst, Ip6Label,
     }
     MeterUnit { Kilobits, Packets }
     NatKind { Snat, Dnat, DnatAndSnat }

@@ -167,9 +167,9 @@ fn field() -> impl Strategy<Value = Field> {
     use Field::*;
     prop::sample::select(vec![
         Flags, CtMark, CtLabel, CtState, EthSrc, EthDst, EthType, VlanTci, IpProto, IpDscp, IpEcn,
-        IpTtl, IpFrag, Ip4Src, Ip4Dst, Ip6Src, Ip6Dst, Icmp4Type, Icmp4Code, Icmp6Type, Icmp6Code,
-        ArpOp, ArpSpa, ArpSha, ArpTpa, ArpTha, NdTarget, NdSll, NdTll, TcpSrc, TcpDst, TcpFlags,
-        UdpSrc, UdpDst, SctpSrc, SctpDst,
+        IpTtl, IpFrag, Ip4Src, Ip4Dst, Ip6Src, Ip6Dst, Ip6Label, Icmp4Type, Icmp4Code, Icmp6Type,
+        Icmp6Code, ArpOp, ArpSpa, ArpSha, ArpTpa, ArpTha, NdTarget, NdSll, NdTll, TcpSrc, TcpDst,
+        TcpFlags, UdpSrc, UdpDst, SctpSrc, SctpDst,
     ])
 }
 

@@ -89,6 +89,9 @@ fn write_ip(text: &mut String, ip: &Ip) -> std::fmt::Result {
         IpAddr::V6(_) => "ipv6",
     };
     write!(text, ",{family}_src={},{family}_dst={}", ip.src, ip.dst)?;
+    if ip.src.is_ipv6() {
+        write!(text, ",ipv6_label={:#07x}", ip.label)?;
+    }
     if ip.transport == Transport::Other {
         write!(text, ",nw_proto={}", ip.protocol)?;
     }
@@ -152,6 +155,7 @@ mod tests {
                 ttl: 64,
                 dscp: 0,
                 ecn: 0,
+                label: 0,
                 fragment: Fragment::Whole,
                 dont_fragment: true,
                 transport,
@@ -187,7 +191,7 @@ mod tests {
             (
                 flow("fd00::2", "fd00::3", 58, ping),
                 format!(
-                    "icmp6,{macs},ipv6_src=fd00::2,ipv6_dst=fd00::3,{rest},icmp_type=128,icmp_code=0"
+                    "icmp6,{macs},ipv6_src=fd00::2,ipv6_dst=fd00::3,ipv6_label=0x00000,{rest},icmp_type=128,icmp_code=0"
                 ),
             ),
             (

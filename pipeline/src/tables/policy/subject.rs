@@ -101,7 +101,7 @@ impl<'a> Subject<'a> {
     pub(super) fn satisfies(&self, predicate: &expr::Predicate) -> bool {
         predicate.matches_reading(&self.packet, self, &mut |field| {
             // These are not in the key by which a flow is remembered.
-            if matches!(field, Field::TcpFlags | Field::IpTtl) {
+            if matches!(field, Field::TcpFlags | Field::IpTtl | Field::Ip6Label) {
                 self.is_for_this_packet_alone.set(true);
             }
         })

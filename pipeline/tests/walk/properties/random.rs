@@ -312,13 +312,15 @@ fn ip_packet() -> impl Strategy<Value = Ip> {
         Fragment::First,
         Fragment::Later,
     ]);
-    (addresses, ttl, fragment, transport()).prop_map(|((src, dst), ttl, fragment, transport)| Ip {
+    let packet = (addresses, ttl, 0_u32..3, fragment, transport());
+    packet.prop_map(|((src, dst), ttl, label, fragment, transport)| Ip {
         src,
         dst,
         protocol: protocol_of(&transport, src),
         ttl,
         dscp: 0,
         ecn: 0,
+        label: if src.is_ipv6() { label } else { 0 },
         fragment,
         dont_fragment: false,
         transport: match transport {

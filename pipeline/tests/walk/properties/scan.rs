@@ -289,6 +289,7 @@ fn plain(src: IpAddr, dst: IpAddr) -> Flow {
             ttl: 64,
             dscp: 0,
             ecn: 0,
+            label: 0,
             fragment: Fragment::Whole,
             dont_fragment: false,
             transport: Transport::Udp { src: 1, dst: 2 },

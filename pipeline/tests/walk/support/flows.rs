@@ -46,6 +46,7 @@ pub(crate) fn ip(eth: (&str, &str), src: &str, dst: &str, transport: Transport) 
             ttl: 64,
             dscp: 0,
             ecn: 0,
+            label: 0,
             fragment: Fragment::Whole,
             dont_fragment: is_ipv6,
             transport,
