@@ -50,6 +50,12 @@ First steps:
   vsctl lsp-set-addresses web-1 '0a:58:0a:00:00:05 10.0.0.5'
   vsctl show                                               and what there is now
   vsctl attach web-1 --netns pod1 --ifname eth0            the port in a pod of this node
+
+When something does not arrive:
+  vsctl trace web 'inport == \"web-1\" && ...'               where it would go (vsctl help trace)
+  vsctl node drops                                         what this node dropped, and by which rule
+  vsctl ct-list                                            its connections, and who decided about each
+  vsctl acl-list --stats web                               what each ACL has come to
 ";
 
 const COLOURS: &str = "
