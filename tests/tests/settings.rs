@@ -67,7 +67,13 @@ fn the_example_settings_start_daemons_that_serve_health_and_metrics_and_stop_cle
         let socket = format!("{}/vswitch.sock", sandbox::SCRATCH);
         let northd = start("northd", &[])?;
         let vswitch = start("vswitch", &["--admin-socket", &socket])?;
-        for address in ["127.0.0.1:9641", "127.0.0.1:9642"] {
+        for (address, metric) in [
+            ("127.0.0.1:9641", "# TYPE"),
+            (
+                "127.0.0.1:9642",
+                "weft_vswitch_tracked_refused_ports_total 0",
+            ),
+        ] {
             for path in ["/healthz", "/readyz"] {
                 wait_until(path, PATIENCE, || {
                     get(address, path)
@@ -77,7 +83,7 @@ fn the_example_settings_start_daemons_that_serve_health_and_metrics_and_stop_cle
             }
             let (status, body) = get(address, "/metrics")?;
             ensure!(
-                status.contains("200") && body.contains("# TYPE"),
+                status.contains("200") && body.contains(metric),
                 "{address}: {status}\n{body}"
             );
         }

@@ -4,6 +4,7 @@
 //! a client, the others are backends.
 
 mod change;
+mod connections;
 mod empty;
 mod gateway;
 mod health;
