@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::acl_log::LogBook;
 use crate::agent::driver::{Control, View};
 use crate::datapath::DataPath;
 
@@ -13,6 +14,8 @@ pub struct Health {
     pub control: Control,
     /// The data path.
     pub data_path: Arc<DataPath>,
+    /// What ACLs have logged: for the metrics.
+    pub log_book: Arc<LogBook>,
 }
 
 /// The part that is dead. It stays so until the process is started anew.

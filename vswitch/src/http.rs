@@ -60,8 +60,15 @@ async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     let view = health.control.view().await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let stats = health.data_path.stats();
-    let running = health.data_path.running_workers();
-    match metrics::encode(view.as_ref(), &stats, running) {
+    let sums = health.data_path.ledger().sums();
+    let watched = metrics::Watched {
+        view: view.as_ref(),
+        stats: &stats,
+        running_workers: health.data_path.running_workers(),
+        sums: &sums,
+        log_book: &health.log_book,
+    };
+    match metrics::encode(&watched) {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text),
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,

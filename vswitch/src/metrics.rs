@@ -1,5 +1,7 @@
 //! What the vswitch counts, in OpenMetrics' text form: read from where it is counted, at each scrape.
 
+mod rules;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
@@ -11,20 +13,35 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::acl_log::LogBook;
 use crate::agent::driver::View;
 use crate::agent::session::Status;
 use crate::conntrack::TrackingCounts;
+use crate::credit::{Credit, Map, Rule};
 use crate::stats::{Stats, Traffic};
 
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
 
-/// All metrics, as one text. `view` is `None` when the agent has stopped.
-pub(crate) fn encode(
-    view: Option<&View>,
-    stats: &Stats,
-    running_workers: usize,
-) -> Result<String, fmt::Error> {
+/// What is read at a scrape.
+pub(crate) struct Watched<'a> {
+    /// `None` when the agent has stopped.
+    pub(crate) view: Option<&'a View>,
+    pub(crate) stats: &'a Stats,
+    pub(crate) running_workers: usize,
+    /// What rules have come to.
+    pub(crate) sums: &'a Map<Rule, Credit>,
+    pub(crate) log_book: &'a LogBook,
+}
+
+/// All metrics, as one text.
+pub(crate) fn encode(watched: &Watched<'_>) -> Result<String, fmt::Error> {
+    let Watched {
+        view,
+        stats,
+        running_workers,
+        ..
+    } = *watched;
     let mut registry = Registry::with_prefix("weft_vswitch");
     packets(&mut registry, stats);
     drops(&mut registry, stats);
@@ -54,6 +71,8 @@ pub(crate) fn encode(
         stats.connections.capacity.into(),
     );
     tracked(&mut registry, &stats.tracked);
+    rules::rules(&mut registry, watched.sums);
+    rules::logs(&mut registry, &stats.totals, watched.log_book);
     gauge(
         &mut registry,
         "workers_running",
@@ -247,7 +266,7 @@ mod tests {
     use pipeline::DropReason;
 
     #[test]
-    fn every_drop_reason_and_port_has_its_own_line() {
+    fn reasons_and_ports_have_lines_of_their_own_and_rules_are_summed_up() {
         let at = PortRef {
             datapath: pipeline::object::DatapathKey::new(3).unwrap(),
             port: pipeline::object::PortKey::new(4).unwrap(),
@@ -260,8 +279,38 @@ mod tests {
             last: None,
         });
         stats.ports.entry(at).or_default().rx_packets = 9;
-        let text = encode(None, &stats, 2).unwrap();
+        let credit = |packets, connections| Credit {
+            packets,
+            connections,
+            ..Credit::default()
+        };
+        let [acl, other] = [1, 2].map(uuid::Uuid::from_u128);
+        let sums = [
+            (Rule::Allowed, credit(20, 2)),
+            (Rule::Acl(acl), credit(24, 2)),
+            (Rule::Nat(acl), credit(6, 1)),
+            (Rule::Nat(other), credit(5, 1)),
+            (Rule::Drop(DropReason::AclDrop, acl), credit(4, 0)),
+            (Rule::Drop(DropReason::AclDrop, other), credit(3, 0)),
+        ];
+        stats.totals.logs_limited = 8;
+        let text = encode(&Watched {
+            view: None,
+            stats: &stats,
+            running_workers: 2,
+            sums: &sums.into_iter().collect(),
+            log_book: &LogBook::default(),
+        })
+        .unwrap();
         for line in [
+            "weft_vswitch_rule_packets_total{kind=\"acl\"} 20",
+            "weft_vswitch_rule_packets_total{kind=\"nat\"} 11",
+            "weft_vswitch_rule_connections_total{kind=\"nat\"} 2",
+            "weft_vswitch_rule_connections_total{kind=\"load-balancer\"} 0",
+            "weft_vswitch_acl_verdicts_total{verdict=\"allow\"} 20",
+            "weft_vswitch_acl_verdicts_total{verdict=\"drop\"} 7",
+            "weft_vswitch_acl_verdicts_total{verdict=\"reject\"} 0",
+            "weft_vswitch_acl_log_records_total{fate=\"metered\"} 8",
             "weft_vswitch_received_total 7",
             "weft_vswitch_workers_running 2",
             "weft_vswitch_drops_total{reason=\"too-long\"} 5",

@@ -172,6 +172,7 @@ impl Vswitch {
         Health {
             control: self.control.clone(),
             data_path: self.data_path.clone(),
+            log_book: self.log_book.clone(),
         }
     }
 

@@ -80,7 +80,9 @@ fn remembered_packets_count_for_their_rules_as_the_first_one_does() {
     let expected = (5, 5 * length, 1, last_ms);
     assert_eq!(
         sums(&node),
-        [(rule(1), expected), (rule(2), expected)].into()
+        [Rule::Allowed, rule(1), rule(2)]
+            .map(|rule| (rule, expected))
+            .into()
     );
     assert!(node.totals().hits >= 3, "{:?}", node.totals());
 }

@@ -54,14 +54,14 @@ impl Counting {
     }
 }
 
-/// How northd calls a rule. Drops are the node's own affair.
+/// How northd calls a rule. Drops and sums are the node's own affair.
 fn key(rule: &Rule) -> Option<RuleKey> {
     Some(match rule {
         Rule::Acl(row) => RuleKey::Acl(*row),
         Rule::Nat(row) => RuleKey::Nat(*row),
         Rule::Vip(vip) => RuleKey::Vip(vip.clone()),
         Rule::Backend(vip, backend) => RuleKey::Backend(vip.clone(), *backend),
-        Rule::Drop(..) => return None,
+        Rule::Drop(..) | Rule::Allowed => return None,
     })
 }
 

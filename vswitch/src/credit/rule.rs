@@ -9,6 +9,8 @@ use uuid::Uuid;
 /// Something that decides about packets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
+    /// Any ACLs, of packets that no rule drops.
+    Allowed,
     /// An ACL.
     Acl(Uuid),
     /// A VIP of a load balancer.
@@ -40,6 +42,10 @@ impl Rule {
             {
                 rules.push(Rule::Drop(reason, rule));
             }
+        }
+        let is_dropped = rules.iter().any(|rule| matches!(rule, Rule::Drop(..)));
+        if !made_by.acls.is_empty() && !is_dropped {
+            rules.push(Rule::Allowed);
         }
         rules.sort_unstable();
         rules.dedup();

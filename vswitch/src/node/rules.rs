@@ -51,7 +51,7 @@ pub(super) fn rules<'a>(
     sums.into_iter().filter_map(message).collect()
 }
 
-/// The kind, row and name of a rule; `None` for what is shown as drops.
+/// The kind, row and name of a rule; `None` for what is shown as drops or is no single rule.
 fn in_words(rule: &Rule, names: &Names) -> Option<(&'static str, Uuid, String)> {
     Some(match rule {
         Rule::Acl(row) => ("acl", *row, names.get(*row)),
@@ -61,7 +61,7 @@ fn in_words(rule: &Rule, names: &Names) -> Option<(&'static str, Uuid, String)> 
             let name = format!("{} to {}", vip_name(vip), with_port(*ip, *port));
             ("backend", vip.balancer, name)
         }
-        Rule::Drop(..) => return None,
+        Rule::Drop(..) | Rule::Allowed => return None,
     })
 }
 
