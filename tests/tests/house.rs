@@ -262,6 +262,33 @@ fn every_version_that_the_workspace_states_is_used_by_a_member() {
 }
 
 #[test]
+fn the_lock_of_the_fuzz_targets_has_what_the_members_name() {
+    let lock = fs::read_to_string(root().join("fuzz/Cargo.lock")).expect("there is a lock");
+    let locked: BTreeMap<&str, &str> = lock
+        .split("[[package]]\nname = \"")
+        .skip(1)
+        .filter_map(|package| package.split_once('"'))
+        .collect();
+    let is_missing = |line: &&Dependency| {
+        line.purpose != Purpose::Tests
+            && locked
+                .get(line.member.as_str())
+                .is_some_and(|package| !package.contains(&format!(" \"{}", line.library)))
+    };
+    let complaints: Vec<String> = manifests()
+        .iter()
+        .filter(is_missing)
+        .map(|line| {
+            format!(
+                "{}: {}; run cargo metadata in fuzz",
+                line.member, line.library
+            )
+        })
+        .collect();
+    expect_none(complaints);
+}
+
+#[test]
 fn a_library_is_named_where_a_path_begins_with_it() {
     let check =
         |code: &str, expected: bool| assert_eq!(names(code, "sd-notify"), expected, "{code}");
