@@ -9,8 +9,10 @@ use crate::acl_log::LogBook;
 use crate::counter::Totals;
 use crate::credit::{Credit, Map, Rule};
 
+type IsOfKind = fn(&Rule) -> bool;
+
 /// The kinds of rules whose packets, bytes and connections are summed up.
-const KINDS: [(&str, fn(&Rule) -> bool); 3] = [
+const KINDS: [(&str, IsOfKind); 3] = [
     ("acl", |rule| matches!(rule, Rule::Allowed)),
     ("load-balancer", |rule| matches!(rule, Rule::Vip(_))),
     ("nat", |rule| matches!(rule, Rule::Nat(_))),
