@@ -9,12 +9,12 @@ vsctl ls-lb-add blue web -- ls-lb-add green web
 
 # The pods of the switch green are guarded: nothing reaches them ...
 vsctl pg-add guarded green-1 green-2
-vsctl acl-add guarded to-lport 1000 'outport == @guarded && ip' drop
+vsctl --name=default-deny acl-add guarded to-lport 1000 'outport == @guarded && ip' drop
 
 # ... except pings, and what trusted clients ask of the web server ...
 vsctl create Address_Set name=trusted addresses='"10.0.1.11","fd00:1::b"'
-vsctl acl-add guarded to-lport 1001 'outport == @guarded && icmp' allow-related
-vsctl acl-add guarded to-lport 1001 \
+vsctl --name=pings acl-add guarded to-lport 1001 'outport == @guarded && icmp' allow-related
+vsctl --name=trusted acl-add guarded to-lport 1001 \
     'outport == @guarded && (ip4.src == $trusted || ip6.src == $trusted) && tcp.dst == 8080' allow-related
 
 # ... and who tries SSH is told at once, not left waiting.

@@ -80,7 +80,7 @@ fn the_demonstration_shows_everything_and_keeps_its_promises() -> Result<()> {
         "Gbit/s",
         "A service and a policy",
         "blue-1 sees one address; pods on both nodes answer",
-        "silence: default deny drops",
+        "silence: the ACL default-deny drops",
         "refused at once: the ACL no-ssh rejects",
         "README.md",
     ] {

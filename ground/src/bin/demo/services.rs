@@ -106,7 +106,7 @@ fn show_policy(pods: &[Pod]) -> Result<usize> {
         let text = match &heard {
             Greeting::From(name) => format!("answered by {name}"),
             Greeting::Refused => "refused at once: the ACL no-ssh rejects".to_owned(),
-            Greeting::Silence => "silence: default deny drops".to_owned(),
+            Greeting::Silence => "silence: the ACL default-deny drops".to_owned(),
         };
         let is_expected = heard == expected;
         surprises += usize::from(!is_expected);

@@ -143,7 +143,7 @@ fn show_throughput(pods: &[Pod]) -> Result<()> {
 fn show_nodes(network: &Network) -> Result<()> {
     heading("What the nodes say");
     for node in network.nodes() {
-        for words in [["node", "ports"], ["node", "drops"]] {
+        for words in [["node", "ports"], ["node", "rules"], ["node", "drops"]] {
             command(&format!(
                 "vsctl --node {} {}",
                 node.admin_socket().display(),
