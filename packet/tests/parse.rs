@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 use packet::flow::{Fragment, Network, Transport, VlanTag, ether_type};
-use packet::{FlowKey, Layout, Mac, ParseError, parse};
+use packet::{FlowKey, Layout, Mac, ParseError, Piece, parse};
 use proptest::prelude::*;
 use support::{frame, hex, ip};
 
@@ -143,6 +143,42 @@ fn fragments_are_told_apart_and_later_ones_have_no_transport() {
         let is_later = expected == Fragment::Later;
         assert_eq!(ip(&flow).transport == Transport::Other, is_later);
         assert_eq!(layout.transport == 0, is_later);
+    }
+}
+
+#[test]
+fn a_fragment_says_where_it_stands_in_its_datagram() {
+    let udp = "1234 0035 0008 0000";
+    let ipv4 = |bits: &str| {
+        let header = format!("4500 001c abcd {bits} 40 11 0000 0a000001 0a000002");
+        frame(0x0800, &format!("{header} {udp}"))
+    };
+    // Destination options, which stand before the fragment header.
+    let options = "00 01 04 00 00 00 00";
+    let ipv6 = |bits: &str| ipv6(60, &format!("2c {options} 11 00 {bits} deadbeef {udp}"));
+    let piece = |identification, offset, has_more| {
+        Some(Piece {
+            identification,
+            offset,
+            length: 8,
+            has_more,
+        })
+    };
+    let cases = [
+        (ipv4("4000"), None),
+        (ipv4("2000"), piece(0xabcd, 0, true)),
+        (ipv4("3fff"), piece(0xabcd, 65_528, true)),
+        (ipv4("0001"), piece(0xabcd, 8, false)),
+        (ipv6("0000"), None),
+        (ipv6("0001"), piece(0xdead_beef, 0, true)),
+        (ipv6("0009"), piece(0xdead_beef, 8, true)),
+        (ipv6("fff8"), piece(0xdead_beef, 65_528, false)),
+    ];
+    for (mut frame, expected) in cases {
+        // What pads a short frame is no part of the datagram.
+        frame.extend([0; 10]);
+        let (flow, layout) = parse(&frame).unwrap();
+        assert_eq!(Piece::of(&frame, &flow, &layout), expected);
     }
 }
 
