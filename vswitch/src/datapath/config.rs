@@ -18,7 +18,7 @@ pub struct DataPathConfig {
     pub workers: usize,
     /// The underlay address that Geneve packets are sent from and received on.
     pub encap_ip: IpAddr,
-    /// The UDP port of the Geneve socket; 0 takes any free one, see [`DataPath::encap_port`].
+    /// The UDP port of the Geneve socket; 0 takes any free one, see [`super::DataPath::encap_port`].
     pub encap_port: u16,
     /// The MTU of the underlay, in bytes of L3: a longer tunnel packet is never sent.
     pub underlay_mtu: u16,

@@ -2,7 +2,7 @@
 //!
 //! Devices are persistent, so that a pod keeps its interface while the switch is restarted: [`open`] creates
 //! a device or takes up the one that is there. Each frame on a queue stands behind a
-//! [`virtio`](super::virtio) header. Reads and writes never wait.
+//! [`super::virtio`] header. Reads and writes never wait.
 
 use std::ffi::c_uint;
 use std::fs::OpenOptions;
