@@ -182,6 +182,7 @@ fn config(encap_ip: IpAddr, workers: usize) -> DataPathConfig {
         underlay_mtu: 1500,
         max_connections: 4096,
         tracking: Default::default(),
+        fruitless_per_s: u32::MAX,
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::datapath::MAX_CONNECTIONS;
 use crate::port::TapBackend;
+use crate::worker::FRUITLESS_PER_S;
 
 /// The IANA port of Geneve (RFC 8926 section 3.3).
 pub const GENEVE_PORT: u16 = 6081;
@@ -76,6 +77,9 @@ pub struct Options {
     /// [default: 8192]
     #[arg(long, value_name = "N")]
     pub half_open: Option<u32>,
+    /// Packets of one port a second that may lead nowhere before it has to wait, on each worker [default: 8000]
+    #[arg(long, value_name = "N")]
+    pub fruitless: Option<u32>,
     /// Do not take TCP segments out of the window for invalid
     #[arg(long)]
     #[serde(default)]
@@ -130,6 +134,8 @@ pub struct Config {
     pub connections: u32,
     /// How connections are judged and kept.
     pub tracking: Settings,
+    /// Packets a second of one port that may lead nowhere before it has to wait, on each worker; not 0.
+    pub fruitless_per_s: u32,
     /// Where health and metrics are served; `None` for nowhere.
     pub http: Option<SocketAddr>,
     /// 0 for informative, 1 for debug, 2 for trace.
@@ -210,6 +216,7 @@ impl Options {
             tap: self.tap.or(below.tap),
             connections: self.connections.or(below.connections),
             half_open: self.half_open.or(below.half_open),
+            fruitless: self.fruitless.or(below.fruitless),
             tcp_liberal: self.tcp_liberal || below.tcp_liberal,
             // Of two values of one name the later counts.
             timeouts: [below.timeouts, self.timeouts].concat(),
@@ -256,6 +263,14 @@ impl Config {
             let problem = format!("must be between 1 and {MAX_CONNECTIONS}");
             return Err(refused("connections", connections, problem));
         }
+        let fruitless_per_s = options.fruitless.unwrap_or(FRUITLESS_PER_S);
+        if fruitless_per_s == 0 {
+            return Err(refused(
+                "fruitless",
+                0,
+                "a port would have to wait for good",
+            ));
+        }
         Ok(Config {
             southbound,
             chassis: chassis.into(),
@@ -271,6 +286,7 @@ impl Config {
             tap,
             connections,
             tracking,
+            fruitless_per_s,
             http: options.http,
             verbose: options.verbose,
             log_format: options.log_format.unwrap_or_default(),
@@ -377,6 +393,7 @@ mod tests {
         check_refused(good, "--workers 0", "between 1 and 64");
         check_refused(good, "--workers 2 --tap basic", "one queue for 2 workers");
         check_refused(&format!("{good}tap = 'basic'"), "--workers 2", "--tap");
+        check_refused(good, "--fruitless 0", "wait for good");
         check_refused(good, "--tap plain", "invalid value 'plain'");
         check_refused(&format!("{good}tap = 'plain'"), "", "line 3");
         check_refused(good, "--encap-ip 0.0.0.0", "not the address of one node");

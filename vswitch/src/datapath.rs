@@ -58,6 +58,7 @@ pub struct DataPath {
     encap_port: u16,
     /// As it is now; the configuration has it as it was at the start.
     underlay_mtu: AtomicU16,
+    fruitless_per_s: u32,
     started: Instant,
     snapshots: Arc<ArcSwap<Snapshot>>,
     adoption: Arc<Adoption>,
@@ -134,6 +135,7 @@ impl DataPath {
             config: config.clone(),
             encap_port: config.encap_port,
             underlay_mtu: AtomicU16::new(config.underlay_mtu),
+            fruitless_per_s: config.fruitless_per_s,
             started: Instant::now(),
             snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::first())),
             adoption: Arc::new(Adoption::new(config.workers)),
@@ -180,6 +182,7 @@ impl DataPath {
             tracked,
             tunnel,
             tunnel_mtu: self.tunnel_mtu(),
+            fruitless_per_s: self.fruitless_per_s,
             pool: Pool::new(small, large),
             snapshots: self.snapshots.clone(),
             adoption: self.adoption.clone(),

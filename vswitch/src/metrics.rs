@@ -133,6 +133,11 @@ fn packets(registry: &mut Registry, stats: &Stats) {
             totals.stale,
         ),
         (
+            "rests",
+            "Times that a port had to wait because its packets led nowhere",
+            totals.rests,
+        ),
+        (
             "events_lost",
             "Events that the agent did not take in time",
             totals.events_lost,

@@ -106,6 +106,7 @@ impl Vswitch {
             underlay_mtu: underlay_mtu(config.encap_ip)?,
             max_connections: config.connections,
             tracking: config.tracking,
+            fruitless_per_s: config.fruitless_per_s,
         })?);
         tell_start(&config, &data_path);
         let agent = agent(&config, &state, &data_path, started);

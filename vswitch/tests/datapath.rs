@@ -20,6 +20,7 @@ fn config() -> DataPathConfig {
         underlay_mtu: 1500,
         max_connections: 1024,
         tracking: Default::default(),
+        fruitless_per_s: u32::MAX,
     }
 }
 

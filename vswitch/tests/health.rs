@@ -27,6 +27,7 @@ fn config(directory: &std::path::Path) -> Config {
         tap: TapBackend::Multiqueue,
         connections: 1_024,
         tracking: Default::default(),
+        fruitless_per_s: 8_000,
         http: Some(([127, 0, 0, 1], 0).into()),
         verbose: 0,
         log_format: LogFormat::Text,

@@ -43,6 +43,7 @@ impl Weft {
             underlay_mtu: 1500,
             max_connections: 4096,
             tracking: Default::default(),
+            fruitless_per_s: u32::MAX,
         };
         Ok(Self {
             northd: Northd::start()?,

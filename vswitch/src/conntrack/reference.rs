@@ -77,6 +77,8 @@ pub struct Looked {
     pub references: Option<ArrayVec<Reference, { Reference::MOST }>>,
     /// It was a later fragment that nobody has told its ports, and they were asked for.
     pub lacks_ports: bool,
+    /// The packet began a connection for somebody of whom many wait for an answer already.
+    pub is_crowded: bool,
 }
 
 impl Looked {

@@ -21,6 +21,8 @@ const CONNECTIONS_PER_MAKER: u32 = 4;
 const MIN_MAKERS: u32 = 256;
 /// Counters of half-open connections, and of refused ones. Those share one whose hashes meet.
 const HALF_OPEN_COUNTERS: usize = 1 << 14;
+/// Who has used so small a part of the quota of half-open connections begins more of them than a station that works.
+const CROWD: u32 = 32;
 
 /// Declares what is counted once.
 macro_rules! counts {
@@ -180,6 +182,12 @@ impl ConntrackTable {
     /// The count of half-open connections.
     pub(super) fn half_open(&self, debtor: Debtor) -> &AtomicU32 {
         &self.half_open[self.counter(debtor)]
+    }
+
+    /// True if so many connections of somebody wait for an answer as those of a station that works never do.
+    pub(super) fn is_crowded(&self, debtor: Debtor) -> bool {
+        let waiting = self.half_open(debtor).load(Ordering::Relaxed);
+        waiting > self.settings.half_open_quota / CROWD
     }
 
     fn counter(&self, of: impl Hash) -> usize {

@@ -35,6 +35,7 @@ pub struct Tracker<'t, 'm> {
     is_singular: bool,
     /// The packet is a later fragment without ports.
     lacks_ports: bool,
+    is_crowded: bool,
 }
 
 /// A connection that the packet belongs to.
@@ -56,6 +57,7 @@ impl<'t, 'm> Tracker<'t, 'm> {
             committed: ArrayVec::new(),
             is_singular: false,
             lacks_ports: false,
+            is_crowded: false,
         }
     }
 
@@ -65,12 +67,14 @@ impl<'t, 'm> Tracker<'t, 'm> {
             return Looked {
                 references: None,
                 lacks_ports: self.lacks_ports,
+                is_crowded: self.is_crowded,
             };
         }
         let refer = |met: &Met| self.turn.refer(met.index, met.direction, met.is_answered);
         Looked {
             references: Some(self.met.iter().map(refer).collect()),
             lacks_ports: false,
+            is_crowded: self.is_crowded,
         }
     }
 
@@ -187,6 +191,7 @@ impl Conntrack for Tracker<'_, '_> {
         self.committed.clear();
         self.is_singular = false;
         self.lacks_ports = false;
+        self.is_crowded = false;
     }
 
     fn track(&mut self, zone: Zone, flow: &Flow, segment: &Segment) -> Tracked {
@@ -250,6 +255,8 @@ impl Conntrack for Tracker<'_, '_> {
                 Inserted::Nothing => return Ok(None),
                 Inserted::Raced => std::hint::spin_loop(),
                 Inserted::New(index) => {
+                    let debtor = self.turn.entry(index).debtor();
+                    self.is_crowded |= self.turn.table().is_crowded(debtor);
                     self.meet((index, Direction::Forward), false);
                     self.note(index, &commit);
                     let became = self.turn.entry(index).translated(Direction::Forward);

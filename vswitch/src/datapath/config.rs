@@ -27,6 +27,8 @@ pub struct DataPathConfig {
     pub max_connections: u32,
     /// How connections are judged and kept.
     pub tracking: Settings,
+    /// Packets a second of one port that may lead nowhere before it has to wait, on each worker; not 0.
+    pub fruitless_per_s: u32,
 }
 
 /// Why a data path could not be started, or a port not be plugged.

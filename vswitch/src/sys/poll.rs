@@ -32,6 +32,18 @@ impl Poll {
             .add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))
     }
 
+    /// Does not report that `fd`, which was added, can be read, until [`Poll::resume`].
+    pub fn pause(&self, fd: BorrowedFd<'_>, token: u64) -> Result<(), Errno> {
+        let mut nothing = EpollEvent::new(EpollFlags::empty(), token);
+        self.epoll.modify(fd, &mut nothing)
+    }
+
+    /// Reports again that `fd` can be read.
+    pub fn resume(&self, fd: BorrowedFd<'_>, token: u64) -> Result<(), Errno> {
+        let mut readable = EpollEvent::new(EpollFlags::EPOLLIN, token);
+        self.epoll.modify(fd, &mut readable)
+    }
+
     /// Reports `fd` no more.
     pub fn remove(&self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
         self.epoll.delete(fd)
@@ -106,5 +118,21 @@ mod tests {
         assert_eq!(ready(), [7]);
         waker.clear();
         assert_eq!(ready(), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_paused_is_reported_when_it_is_resumed() {
+        let mut poll = Poll::new().expect("epoll");
+        let waker = Waker::new().expect("eventfd");
+        poll.add(waker.as_fd(), 7).expect("add");
+        waker.wake();
+        poll.pause(waker.as_fd(), 7).expect("pause");
+        let ready = |poll: &mut Poll| {
+            let reported = poll.wait(Some(Duration::ZERO)).expect("wait");
+            reported.collect::<Vec<_>>()
+        };
+        assert_eq!(ready(&mut poll), [0; 0]);
+        poll.resume(waker.as_fd(), 7).expect("resume");
+        assert_eq!(ready(&mut poll), [7]);
     }
 }

@@ -21,6 +21,8 @@ use crate::snapshot::Revision;
 const PACKETS_PER_NEIGHBOR: usize = 8;
 /// Packets that wait at one worker, at most: a quarter of its small buffers.
 const PACKETS: usize = 256;
+/// Packets from one port that wait, at most: whoever scans unused addresses leaves room for others.
+const PACKETS_PER_PORT: usize = 64;
 /// How often a neighbour is asked for (RFC 4861 section 10: MAX_UNICAST_SOLICIT and MAX_MULTICAST_SOLICIT).
 const SOLICITATIONS: u32 = 3;
 /// Time between two solicitations, and from the last one to giving up (RFC 4861 section 10: RETRANS_TIMER).
@@ -56,6 +58,13 @@ struct Held {
 }
 
 impl HoldQueue {
+    /// True if a packet that came in at `place` may wait too.
+    fn has_room(&self, place: Place) -> bool {
+        let packets = self.waits.values().flat_map(|wait| &wait.packets);
+        let of_place = packets.filter(|held| held.place == place).count();
+        self.packets < PACKETS && of_place < PACKETS_PER_PORT
+    }
+
     /// When there is something to do again.
     pub(super) fn next_ms(&self) -> Option<u64> {
         self.waits.values().map(|wait| wait.next_ms).min()
@@ -77,7 +86,7 @@ impl Forwarder {
             .waits
             .get(&key)
             .map_or(0, |wait| wait.packets.len());
-        if waiting >= PACKETS_PER_NEIGHBOR || self.holds.packets >= PACKETS {
+        if waiting >= PACKETS_PER_NEIGHBOR || !self.holds.has_room(about.place) {
             return self.discard(packet, DropReason::HoldQueueFull, about, moment);
         }
         let is_new = waiting == 0;

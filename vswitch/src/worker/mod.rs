@@ -17,9 +17,11 @@
 //!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
+//! A port whose packets lead nowhere has to wait ([`allowance`]).
 //! A batch sees one snapshot of the tables, and nothing in it waits, or takes a lock for a flow that is known.
 
 mod action;
+mod allowance;
 mod command;
 mod credit;
 mod decapsulate;
@@ -60,12 +62,14 @@ use crate::snapshot::{Adoption, Revision, Snapshot};
 use crate::sys::poll::{Poll, Waker};
 
 pub use action::Action;
+pub use allowance::FRUITLESS_PER_S;
 pub use command::Command;
 pub use learn::{EVENT_INTERVAL_MS, Event};
 pub use monitor::PortFrame;
 pub use place::Place;
 pub use ports::{TUNNELS, TunnelRegistry};
 
+use allowance::{End, lead_somewhere};
 use credit::Credits;
 use hold::HoldQueue;
 use learn::Events;
@@ -88,6 +92,8 @@ pub struct Parts {
     pub tunnel: Box<dyn Port>,
     /// The greatest L3 length of an untagged packet that fits the tunnel.
     pub tunnel_mtu: u16,
+    /// Packets a second of one port that may lead nowhere before it has to wait; not 0.
+    pub fruitless_per_s: u32,
     /// Its buffers.
     pub pool: Pool,
     /// Where snapshots are published.
@@ -182,7 +188,7 @@ impl Worker {
             memory: parts.memory,
             tracked: parts.tracked,
             forwarder: Forwarder {
-                ports: Ports::new(parts.tunnel, parts.tunnels),
+                ports: Ports::new(parts.tunnel, parts.tunnels, parts.fruitless_per_s),
                 pool: parts.pool,
                 batch: Batch::default(),
                 fragments: Fragments::default(),
@@ -218,7 +224,9 @@ impl Worker {
         limit: Option<Duration>,
         clock: impl Fn() -> u64,
     ) -> Result<Status, Errno> {
-        let timeout = self.timeout(clock(), limit);
+        let now_ms = clock();
+        self.forwarder.ports.rouse(now_ms, &self.poll);
+        let timeout = self.timeout(now_ms, limit);
         self.ready.clear();
         self.ready.extend(self.poll.wait(timeout)?);
         // The snapshot first: whoever published it had sent all commands that it counts on.
@@ -257,6 +265,9 @@ impl Worker {
             if !is_there && let Some((at, plug)) = self.forwarder.ports.lose(door, &self.poll) {
                 self.forwarder.events.lost(at, plug);
                 self.upkeep.forget_flows_of(Place::Port(at));
+            }
+            if self.forwarder.ports.settle(door, moment.now_ms, &self.poll) {
+                self.forwarder.counters.totals.rests.add(1);
             }
         }
         self.upkeep.has_untold = !self.forwarder.events.tell_lost();
@@ -303,11 +314,21 @@ impl Forwarder {
             let action = connection.action();
             self.credit_known(action, &subject, moment);
             self.events.used(&action.used, moment.now_ms);
+            if !lead_somewhere(&action.branches) {
+                self.ports.charge(subject.about.door, End::Known);
+            }
             self.execute(subject, &action.branches, moment);
             return;
         }
         let to_remember = memory.key_to_remember();
         let (verdict, looked) = self.decide(&subject, ingress.clone(), turns, moment);
+        let is_in_vain = !lead_somewhere(&verdict.branches) || looked.is_crowded;
+        let end = if is_in_vain {
+            End::Fruitless
+        } else {
+            End::Decided
+        };
+        self.ports.charge(subject.about.door, end);
         if looked.lacks_ports && self.lacks_first(&subject) {
             return self.wait_for_first(subject, ingress, moment);
         }

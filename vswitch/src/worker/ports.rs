@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pipeline::object::PortRef;
 use slab::Slab;
 
+use super::allowance::{Allowance, End};
 use crate::counter::TrafficCounters;
 use crate::port::{Frame, Port};
 use crate::sys::poll::Poll;
@@ -75,6 +76,7 @@ pub(super) struct Plugged {
     pub(super) at: PortRef,
     plug: u64,
     pub(super) device: Device,
+    allowance: Allowance,
 }
 
 /// A device and what is on its way to it.
@@ -104,18 +106,27 @@ pub(super) struct Ports {
     pub(super) tunnel: Device,
     remotes: Map<IpAddr, Arc<TrafficCounters>>,
     registry: Arc<TunnelRegistry>,
+    fruitless_per_s: u32,
+    /// Ports that have to wait, by their numbers.
+    resting: Vec<usize>,
     /// Doors with staged frames, each once.
     pub(super) staged: Vec<Door>,
 }
 
 impl Ports {
-    pub(super) fn new(tunnel: Box<dyn Port>, registry: Arc<TunnelRegistry>) -> Ports {
+    pub(super) fn new(
+        tunnel: Box<dyn Port>,
+        registry: Arc<TunnelRegistry>,
+        fruitless_per_s: u32,
+    ) -> Ports {
         Ports {
             plugged: Slab::new(),
             by_ref: Map::default(),
             tunnel: Device::new(tunnel, Arc::default()),
             remotes: Map::default(),
             registry,
+            fruitless_per_s,
+            resting: Vec::new(),
             staged: Vec::new(),
         }
     }
@@ -130,7 +141,13 @@ impl Ports {
     ) {
         self.unplug(at, poll);
         let device = Device::new(port, counters);
-        let id = self.plugged.insert(Plugged { at, plug, device });
+        let allowance = Allowance::new(self.fruitless_per_s);
+        let id = self.plugged.insert(Plugged {
+            at,
+            plug,
+            device,
+            allowance,
+        });
         let port = &self.plugged[id].device.port;
         match poll.add(port.readiness(), Door::Port(id).token()) {
             Ok(()) => {
@@ -170,8 +187,66 @@ impl Ports {
 
     /// Nothing is staged between batches, when devices are closed.
     fn close(&mut self, id: usize, poll: &Poll) {
+        self.resting.retain(|other| *other != id);
         let plugged = self.plugged.remove(id);
         forget(poll, &*plugged.device.port);
+    }
+
+    /// A packet came in by `door` and ended. The tunnel answers for nothing: its packets are of many.
+    pub(super) fn charge(&mut self, door: Door, end: End) {
+        if let Door::Port(id) = door
+            && let Some(plugged) = self.plugged.get_mut(id)
+        {
+            plugged.allowance.charge(end);
+        }
+    }
+
+    /// Lets a port wait if its packets cost too much. True if it has to.
+    pub(super) fn settle(&mut self, door: Door, now_ms: u64, poll: &Poll) -> bool {
+        let Door::Port(id) = door else {
+            return false;
+        };
+        let Some(plugged) = self.plugged.get_mut(id) else {
+            return false;
+        };
+        let has_to = plugged.allowance.settle(now_ms).is_some();
+        if has_to {
+            match poll.pause(plugged.device.port.readiness(), door.token()) {
+                Ok(()) => self.resting.push(id),
+                Err(error) => tracing::debug!(%error, "a device cannot be made to wait"),
+            }
+        }
+        has_to
+    }
+
+    /// Looks again at ports that have waited long enough.
+    pub(super) fn rouse(&mut self, now_ms: u64, poll: &Poll) {
+        let plugged = &self.plugged;
+        self.resting.retain(|id| {
+            let Some(port) = plugged.get(*id) else {
+                return false;
+            };
+            if port
+                .allowance
+                .rests_until_ms
+                .is_some_and(|until| until > now_ms)
+            {
+                return true;
+            }
+            let token = Door::Port(*id).token();
+            if let Err(error) = poll.resume(port.device.port.readiness(), token) {
+                tracing::error!(%error, port = ?port.at, "cannot wait for the packets of a port");
+            }
+            false
+        });
+    }
+
+    /// When a port has waited long enough.
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        let resting = self.resting.iter().filter_map(|id| self.plugged.get(*id));
+        resting
+            .filter_map(|port| port.allowance.rests_until_ms)
+            .min()
     }
 
     /// The door of a port on this node.

@@ -102,6 +102,7 @@ impl Worker {
     pub(super) fn timeout(&self, now_ms: u64, limit: Option<Duration>) -> Option<Duration> {
         let held_ms = self.forwarder.holds.next_ms();
         let fragment_ms = self.forwarder.fragments.next_ms();
+        let resting_ms = self.forwarder.ports.next_ms();
         let purge_ms = (!self.upkeep.purges.is_empty()).then_some(now_ms);
         let is_needed = self.memory.has_waiting() || self.memory.has_connections();
         let untold_ms = self.upkeep.has_untold.then_some(now_ms + UNTOLD_PAUSE_MS);
@@ -111,6 +112,7 @@ impl Worker {
         let next_ms = [
             held_ms,
             fragment_ms,
+            resting_ms,
             purge_ms,
             untold_ms,
             upkeep_ms,

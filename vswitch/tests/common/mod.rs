@@ -86,6 +86,11 @@ impl Node {
     }
 
     pub fn with_tables(name: &'static str, tables: Tables) -> Node {
+        Node::with_allowance(name, tables, u32::MAX)
+    }
+
+    /// A node on which so many packets a second of one port may lead nowhere.
+    pub fn with_allowance(name: &'static str, tables: Tables, fruitless_per_s: u32) -> Node {
         let (tunnel, underlay) = MemoryPort::new(WIRE).expect("a wire");
         let (connections, mut members) = ConnectionTable::new(1024, 2);
         let flows = members.pop().expect("two members");
@@ -103,6 +108,7 @@ impl Node {
             memory: members.into_iter().next().expect("one member"),
             tracked: tracked.remove(0),
             tunnel: Box::new(tunnel),
+            fruitless_per_s,
             tunnel_mtu: TUNNEL_MTU,
             pool: Pool::new(512, 8),
             snapshots: snapshots.clone(),
