@@ -190,6 +190,16 @@ pub fn tcp_throughput(
         .run(|| TcpListener::bind((address, 0)))
         .context("cannot listen")?;
     let to = listener.local_addr()?;
+    tcp_throughput_through(client, listener, to, time)
+}
+
+/// The same, to a listener that the client reaches at another address.
+pub fn tcp_throughput_through(
+    client: &Namespace,
+    listener: TcpListener,
+    to: SocketAddr,
+    time: Duration,
+) -> Result<f64> {
     listener.set_nonblocking(true)?;
     let patience = Duration::from_secs(5);
     std::thread::scope(|scope| {

@@ -85,7 +85,12 @@ fn command(pods: usize) -> String {
 impl World {
     /// A cluster of two nodes with so many pods each, all of them attached.
     pub fn cluster(pods: usize, workers: usize) -> Result<Self> {
-        let mut world = Self::empty(Underlay::V4, workers)?;
+        Self::cluster_with(pods, &["--workers", &workers.to_string()])
+    }
+
+    /// The same, with these arguments for the nodes' vswitches.
+    pub fn cluster_with(pods: usize, arguments: &[&str]) -> Result<Self> {
+        let mut world = Self::empty_with(Underlay::V4, arguments)?;
         world.network.script(&command(pods))?;
         for node in NODES {
             for number in 1..=pods {

@@ -1,6 +1,7 @@
 //! What the tests of the whole system share. The tests themselves are in `tests/`.
 
 pub mod ask;
+pub mod attack;
 pub mod cluster;
 pub mod craft;
 pub mod frame;

@@ -39,10 +39,15 @@ pub struct World {
 impl World {
     /// `northd` and the nodes `a` and `b`, running, without any logical network.
     pub fn empty(underlay: Underlay, workers: usize) -> Result<Self> {
+        Self::empty_with(underlay, &["--workers", &workers.to_string()])
+    }
+
+    /// The same, with these arguments for the nodes' vswitches.
+    pub fn empty_with(underlay: Underlay, arguments: &[&str]) -> Result<Self> {
         let mut network = Network::lay(underlay, &["a", "b"])?;
         network.start_northd()?;
         for node in ["a", "b"] {
-            network.start_vswitch(node, &["--workers", &workers.to_string()])?;
+            network.start_vswitch(node, arguments)?;
         }
         Ok(Self {
             network,
