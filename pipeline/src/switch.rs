@@ -19,6 +19,7 @@ use crate::walk::{In, Packet, Walk};
 
 pub use fdb::MAX_STATIONS;
 use l2_lookup::Choice;
+pub(crate) use stateful::OfSender;
 use stateful::Passing;
 
 /// From the port where the packet came in to the ports it leaves by.

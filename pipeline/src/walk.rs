@@ -23,6 +23,7 @@ use crate::object::{
 use crate::record::{Entry, Event, Recorder, Scope};
 use crate::rewrite::Rewrite;
 use crate::stage::Stage;
+use crate::switch::OfSender;
 use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Tables};
 use crate::verdict::{Branch, Learn, LearnedKey, Limits, Verdict};
 use crate::{router, switch};
@@ -70,6 +71,7 @@ pub fn process<R: Recorder>(
         passage: Passage::default(),
         loopback: false,
         node: tables.home().cloned(),
+        sender: None,
     };
     match ingress {
         Ingress::Interface(at) => walk.enter_interface(packet, at),
@@ -111,6 +113,8 @@ pub(crate) struct Packet {
     pub(crate) loopback: bool,
     /// The node it is on, as far as that is known.
     pub(crate) node: Option<ChassisName>,
+    /// What its sender's connections say of it, while it is in the sender's switch.
+    pub(crate) sender: Option<OfSender>,
 }
 
 /// What a packet in flight began as.
@@ -354,6 +358,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
             passage: packet.passage,
             loopback: true,
             node: packet.node.clone(),
+            sender: None,
         })
     }
 

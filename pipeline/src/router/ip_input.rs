@@ -332,6 +332,8 @@ fn exceed<'t, R: Recorder>(
 ) -> Result<Input, DropReason> {
     walk.is_for_this_packet_alone();
     let source = match ip.src {
+        // Behind a distributed gateway port the router has no name of its own: whom it was for seems to answer.
+        _ if visit.kind.gateway.is_some() => Some(ip.dst),
         IpAddr::V4(_) => visit.kind.ipv4.first().map(|net| IpAddr::V4(net.addr())),
         IpAddr::V6(src) => {
             let mut networks = visit.kind.ipv6.iter();

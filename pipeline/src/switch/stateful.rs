@@ -2,7 +2,8 @@
 //!
 //! Each interface has a zone of connections of its own. A packet is looked up in the sender's zone on its way in
 //! ([`ingress`]), and in the receiver's on its way out ([`egress`]); router ports have none, so that what comes
-//! from a router is looked up at its receiver only.
+//! from a router is looked up at its receiver only. What leaves for a router is on its way out still what it is to
+//! its sender's connections: an answer may leave where nothing else may.
 
 pub(crate) mod acl;
 pub(crate) mod commit;
@@ -14,7 +15,7 @@ mod reject;
 
 use hints::Hints;
 
-use crate::conntrack::{Tracked, Zone, ZoneKind};
+use crate::conntrack::{Mark, State, Tracked, Zone, ZoneKind};
 use crate::object::{AclStage, Attachment, Port, SwitchPort};
 use crate::record::Recorder;
 use crate::stage::Stage;
@@ -52,6 +53,15 @@ pub(super) struct Findings {
     keep: Option<u32>,
 }
 
+/// What the sender's connections say of a packet that belongs to one.
+#[derive(Clone, Copy)]
+pub(crate) struct OfSender {
+    zone: Zone,
+    state: State,
+    mark: Mark,
+    label: u32,
+}
+
 /// How a connection is to be looked up.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Lookup {
@@ -73,12 +83,15 @@ pub(super) fn ingress<'t, R: Recorder>(
     packet: &mut Packet,
     at: Passing<'t>,
 ) -> Result<(), Ended> {
+    packet.sender = None;
     let mut found = look_up(walk, packet, at);
     acl::decide(walk, packet, at, AclStage::FromLport, &mut found)?;
     lb::balance(walk, packet, at, &mut found)?;
     hairpin::turn_round(walk, packet, at, &mut found)?;
     acl::decide(walk, packet, at, AclStage::FromLportAfterLb, &mut found)?;
-    commit::keep(walk, packet, at, &found)
+    commit::keep(walk, packet, at, &found)?;
+    packet.sender = at.zone.and_then(|zone| found.of_sender(zone));
+    Ok(())
 }
 
 /// On the receiver's side.
@@ -103,6 +116,22 @@ fn look_up<'t, R: Recorder>(
     pre::lb(walk, packet, at, &mut found);
     pre::stateful(walk, packet, at, &mut found);
     found
+}
+
+impl Findings {
+    /// What stays known of a packet. Keeping a connection makes the packet forget what it is to it.
+    fn of_sender(&self, zone: Zone) -> Option<OfSender> {
+        let Tracked {
+            state, mark, label, ..
+        } = self.tracked;
+        let is_known = state.contains(State::TRACKED) && !state.contains(State::NEW);
+        (is_known && self.keep.is_none()).then_some(OfSender {
+            zone,
+            state,
+            mark,
+            label,
+        })
+    }
 }
 
 impl<'t> Passing<'t> {
@@ -143,6 +172,12 @@ impl<'t> Passing<'t> {
     /// The switch's ACLs.
     fn policy(&self) -> &'t SwitchPolicy {
         &self.switch.datapath.policy
+    }
+
+    /// The zone that notes about a packet's connection go to.
+    fn noting_zone(&self, packet: &Packet) -> Option<Zone> {
+        let of_sender = || packet.sender.map(|sender| sender.zone);
+        self.zone.or_else(of_sender)
     }
 
     /// One of two stages, by the side.

@@ -234,7 +234,7 @@ fn block<'t, R: Recorder>(
     at: Passing<'t>,
     found: &Findings,
 ) {
-    let (true, Some(zone)) = (found.hints.blocks, at.zone) else {
+    let (true, Some(zone)) = (found.hints.blocks, at.noting_zone(packet)) else {
         return;
     };
     let commit = Commit {

@@ -13,7 +13,7 @@ pub(super) fn keep<'t, R: Recorder>(
     at: Passing<'t>,
     found: &Findings,
 ) -> Result<(), Ended> {
-    let (Some(label), Some(zone)) = (found.keep, at.zone) else {
+    let (Some(label), Some(zone)) = (found.keep, at.noting_zone(packet)) else {
         return Ok(());
     };
     let tracked = &found.tracked;

@@ -9,6 +9,7 @@ use packet::flow::Transport;
 use packet::icmp_type;
 
 use super::{Findings, Lookup, Passing, acl, lb};
+use crate::conntrack::Tracked;
 use crate::record::{Entry, Event, Recorder};
 use crate::stage::Stage;
 use crate::view;
@@ -81,6 +82,14 @@ pub(super) fn stateful<'t, R: Recorder>(
     at: Passing<'t>,
     found: &mut Findings,
 ) {
+    if let (None, Some(sender), true) = (at.zone, packet.sender, at.policy().keeps_connections()) {
+        found.tracked = Tracked {
+            state: sender.state,
+            mark: sender.mark,
+            label: sender.label,
+            ..Tracked::default()
+        };
+    }
     let (Some(zone), true) = (at.zone, found.lookup != Lookup::None) else {
         return;
     };
