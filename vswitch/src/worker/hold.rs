@@ -10,6 +10,7 @@ use packet::Flow;
 use packet::flow::{Fragment, Network, Transport};
 use pipeline::object::PortRef;
 use pipeline::{Branch, DropReason, Hold, Ingress, Resume, Rewrite};
+use uuid::Uuid;
 
 use super::parse::{About, Link};
 use super::ports::Door;
@@ -39,6 +40,8 @@ pub(super) struct HoldQueue {
 
 /// What waits for one neighbour.
 struct Wait {
+    /// The row of the router's port, which may give way to another in the same place.
+    port: Option<Uuid>,
     packets: VecDeque<Held>,
     solicitation: Vec<Branch>,
     solicited: u32,
@@ -91,6 +94,7 @@ impl Forwarder {
         }
         let is_new = waiting == 0;
         let wait = self.holds.waits.entry(key).or_insert_with(|| Wait {
+            port: row_at(hold.port, moment),
             packets: VecDeque::new(),
             solicitation: hold.solicitation.clone(),
             solicited: 1,
@@ -122,6 +126,7 @@ impl Forwarder {
         }
         if self.holds.looked_at != moment.snapshot.revision {
             self.holds.looked_at = moment.snapshot.revision;
+            self.abandon_moved(moment);
             let tables = &moment.snapshot.tables;
             let is_known = |(port, ip): &(PortRef, IpAddr)| {
                 tables
@@ -188,6 +193,24 @@ impl Forwarder {
             }
             return;
         }
+        self.abandon(key, moment);
+    }
+
+    /// Drops what waits at ports that are gone, or have given way to others.
+    fn abandon_moved(&mut self, moment: Moment<'_>) {
+        let is_moved = |port: PortRef, wait: &Wait| wait.port != row_at(port, moment);
+        let waits = self.holds.waits.iter();
+        let moved: Vec<_> = waits
+            .filter(|((port, _), wait)| is_moved(*port, wait))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in moved {
+            self.abandon(key, moment);
+        }
+    }
+
+    /// Drops what waits for a neighbour.
+    fn abandon(&mut self, key: (PortRef, IpAddr), moment: Moment<'_>) {
         for held in self.take_wait(key) {
             self.ports.count_drop(held.door);
             let reason = DropReason::NeighborUnresolved;
@@ -219,6 +242,11 @@ impl Forwarder {
             }
         }
     }
+}
+
+/// The row of the port at a place.
+fn row_at(at: PortRef, moment: Moment<'_>) -> Option<Uuid> {
+    moment.snapshot.tables.port(at).map(|port| port.uuid)
 }
 
 fn transport_of_later(flow: &Flow) -> Option<Transport> {

@@ -85,6 +85,25 @@ fn a_neighbour_that_is_silent_is_asked_three_times_and_its_packets_are_dropped()
 }
 
 #[test]
+fn packets_do_not_wait_at_a_router_that_gives_way_to_another() {
+    let mut one = Node::new("one", network());
+    one.send(a(), &to_unknown());
+    assert_eq!(one.received(u()).len(), 1);
+    let at = router_port(2);
+    let is_there = |object: &Object| matches!(object, Object::Port(port) if port.at == at);
+    let Some(Object::Port(mut other)) = network().into_iter().find(is_there) else {
+        panic!("the network has the router's port")
+    };
+    other.uuid = uuid::Uuid::from_u128(77);
+    one.apply(vec![Object::Port(other)], vec![]);
+    assert_eq!(one.counters.dropped(DropReason::NeighborUnresolved), 1);
+    assert_eq!(one.totals().holding, 0);
+    one.pass(1_000);
+    assert_eq!(one.received(u()).len(), 0);
+    one.check_sum();
+}
+
+#[test]
 fn a_packet_that_waited_and_is_too_long_then_is_answered_to_its_sender() {
     let mut one = Node::new("one", network());
     one.apply(vec![unknown_vif(u(), "two")], vec![]);
