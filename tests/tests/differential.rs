@@ -4,7 +4,7 @@
 //! A network that fails prints its seed; `WEFT_SEED=N` runs that one alone, `WEFT_SEEDS=N` so many of them.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, Result};
 use ground::programs;
@@ -28,7 +28,7 @@ struct Wart {
     applies: fn(&Case) -> bool,
 }
 
-const WARTS: [Wart; 9] = [
+const WARTS: [Wart; 12] = [
     Wart {
         reason: "ovn-trace lets frames that are neither IP nor ARP pass port security with addresses; OVN's nodes drop \
                  whatever no row allows",
@@ -65,9 +65,11 @@ const WARTS: [Wart; 9] = [
         },
     },
     Wart {
-        reason: "OVN answers frames sent to all stations with errors; RFC 1122 section 3.2.2 forbids it",
+        reason: "OVN answers packets sent to all stations with errors; RFC 1122 section 3.2.2 forbids it",
         applies: |case| {
-            case.is_sent_to_a_group() && case.we_drop_for("error-unanswered") && case.we_send_less()
+            let is_unanswered =
+                ["error-unanswered", "ttl-exceeded"].map(|reason| case.we_drop_for(reason));
+            case.is_sent_to_a_group() && is_unanswered.contains(&true) && case.we_send_less()
         },
     },
     Wart {
@@ -81,6 +83,26 @@ const WARTS: [Wart; 9] = [
             let (theirs, ours) = (answers_bare(&case.theirs), answers_bare(&case.ours));
             let is_quiet = case.is_sent_to_a_group() && ours.is_subset(&theirs);
             case.we_drop_for("acl-reject") && (theirs == ours || is_quiet)
+        },
+    },
+    Wart {
+        reason: "OVN rejects ARP, too, with an ICMP error about something that is no IP packet",
+        applies: |case| {
+            let is_error = |outcome: &Outcome| outcome.made_by.starts_with("icmp");
+            case.microflow.contains("arp.op")
+                && case.we_drop_for("acl-reject")
+                && case.theirs.difference(&case.ours).all(is_error)
+        },
+    },
+    Wart {
+        reason: "ovn-trace knows of no client that is its own backend",
+        applies: |case| case.our_trace.contains("ct_snat_to_vip"),
+    },
+    Wart {
+        reason: "ovn-trace ends where a gateway router looks for a source that it has translated",
+        applies: |case| {
+            let mut lines = case.their_trace.lines().map(str::trim);
+            lines.any(|line| line == "ct_snat;") && lines.next() == Some("};")
         },
     },
     Wart {
@@ -143,7 +165,9 @@ impl Case {
         let is_group = u8::from_str_radix(first, 16).is_ok_and(|first| first & 1 == 1);
         let is_multicast = |field: &str| {
             let address: Option<IpAddr> = value(field).parse().ok();
-            address.is_some_and(|address| address.is_multicast())
+            address.is_some_and(|address| {
+                address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
+            })
         };
         is_group || is_multicast("ip4.dst") || is_multicast("ip6.dst")
     }

@@ -203,7 +203,12 @@ impl Side for OvnNode {
         self.settle()
     }
 
-    fn send(&mut self, port: &str, frame: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    fn send(
+        &mut self,
+        port: &str,
+        frame: &[u8],
+        _expected: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
         let found = self.ports.iter_mut().find(|(name, _)| name == port);
         let (_, stream) = found.with_context(|| format!("{port} is not plugged"))?;
         let length = (frame.len() as u16).to_be_bytes();

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 /// The headers that are compared.
 const COMPARED: [&str; 15] = [
@@ -100,11 +100,15 @@ fn block<'a>(
     }
 }
 
-/// The port of a comment that says that a packet leaves by a port which is no patch between datapaths.
+/// The types of ports that join datapaths.
+const JOINTS: [&str; 3] = ["patch", "l3gateway", "chassisredirect"];
+
+/// The port of a comment that says that a packet leaves by a port which does not join datapaths.
 fn output_port(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("/* output to \"")?;
     let (port, rest) = rest.split_once('"')?;
-    (!rest.contains("type \"patch\"")).then_some(port)
+    let is_joint = |kind: &&str| rest.contains(&format!("type \"{kind}\""));
+    JOINTS.iter().all(|kind| !is_joint(kind)).then_some(port)
 }
 
 impl State {
@@ -146,7 +150,29 @@ impl State {
             let ttl: u8 = self.value("ip.ttl").parse().unwrap_or(0);
             self.fields
                 .insert("ip.ttl".to_owned(), ttl.saturating_sub(1).to_string());
+        } else if let Some((action, argument)) = statement.split_once('(') {
+            self.translate(action, argument);
         }
+    }
+
+    /// Follows a translation to one address, such as `ct_dnat(10.0.0.1)` or `ct_lb_mark(backends=[fd00::1]:80)`.
+    fn translate(&mut self, action: &str, argument: &str) {
+        let side = match action {
+            _ if action.starts_with("ct_snat") => "src",
+            _ if action.starts_with("ct_dnat") || action.starts_with("ct_lb") => "dst",
+            _ => return,
+        };
+        let text = argument
+            .trim_end_matches(')')
+            .trim_start_matches("backends=");
+        let text = text.split([',', ';']).next().unwrap_or_default();
+        let socket = text.parse().map(|end: SocketAddr| end.ip());
+        let Ok(ip) = socket.or_else(|_| text.parse()) else {
+            return;
+        };
+        let family = if ip.is_ipv4() { "ip4" } else { "ip6" };
+        self.fields
+            .insert(format!("{family}.{side}"), ip.to_string());
     }
 
     /// The value of a field, or the text itself when it names none.

@@ -2,6 +2,7 @@
 
 pub mod packet;
 pub mod policy;
+pub mod services;
 pub mod topology;
 
 use std::ops::Range;

@@ -17,6 +17,9 @@ pub struct Packet {
 /// What packets may be to their connections.
 const STATES: [&str; 6] = ["new", "new", "est", "est,rpl", "rel,rpl", "inv"];
 
+/// More than a packet meets.
+const LOOKUPS_MAX: usize = 24;
+
 /// Stations that are in no network.
 const STRANGER: [&str; 3] = ["0a:00:00:00:99:99", "192.168.7.9", "fd00:99::99"];
 
@@ -34,9 +37,18 @@ impl Packet {
         Self {
             switch: from.switch,
             microflow: terms.join(" && "),
-            states: (0..4).map(|_| *seeded.pick(&STATES)).collect(),
+            states: states(seeded, topology),
         }
     }
+}
+
+/// What the packet is at each lookup: any, or always the same where routers look up as well, which ask another number
+/// of times than OVN's.
+fn states(seeded: &mut Seeded, topology: &Topology) -> Vec<&'static str> {
+    if topology.services.is_empty() {
+        return (0..4).map(|_| *seeded.pick(&STATES)).collect();
+    }
+    vec![*seeded.pick(&["new", "new", "new", "est", "est,rpl"]); LOOKUPS_MAX]
 }
 
 /// The sender's own address, mostly.
@@ -179,6 +191,12 @@ fn ip(
                 &to.v6
             },
         )
+    };
+    let services = topology.services.iter();
+    let mut services = services.filter(|ip| ip.contains('.') == is_v4);
+    let target = match services.next_back().filter(|_| seeded.percent(40)) {
+        Some(last) => services.find(|_| seeded.percent(50)).unwrap_or(last),
+        None => target,
     };
     terms.extend([
         format!("eth.src == {mac}"),

@@ -26,6 +26,8 @@ pub struct Topology {
     pub pods: Vec<Station>,
     /// The routers' feet on the switches.
     pub gateways: Vec<Station>,
+    /// The addresses of services and of translations.
+    pub services: Vec<String>,
 }
 
 impl Topology {
@@ -45,6 +47,7 @@ impl Topology {
             topology.add_routes(seeded, router);
         }
         topology.add_policies(seeded);
+        topology.add_services(seeded);
         topology
     }
 

@@ -16,8 +16,9 @@ pub trait Side {
     /// Runs command lines, as one transaction, and waits until the node obeys.
     fn command(&mut self, lines: &[Vec<String>]) -> Result<()>;
 
-    /// A port sends a frame; gives all frames that come out of ports in consequence.
-    fn send(&mut self, port: &str, frame: &[u8]) -> Result<Vec<(String, Vec<u8>)>>;
+    /// A port sends a frame; gives all frames that come out of ports in consequence. For so many it is worth waiting.
+    fn send(&mut self, port: &str, frame: &[u8], expected: usize)
+    -> Result<Vec<(String, Vec<u8>)>>;
 }
 
 /// What came out for each frame, by the line that sends it, sorted.
@@ -52,7 +53,9 @@ pub fn play(scenario: &Scenario, side: &mut dyn Side) -> Result<Played> {
         }
         let frame: Frame = chosen.fill_in(frame).parse().with_context(context)?;
         let bytes = frame::build(&frame, &names).with_context(context)?;
-        let mut out: Vec<_> = side.send(port, &bytes).with_context(context)?;
+        let expected = step.of_us().map_or(0, |frames| frames.len());
+        let sent = side.send(port, &bytes, expected);
+        let mut out: Vec<_> = sent.with_context(context)?;
         out.sort();
         let told = out.iter().map(|(port, bytes)| {
             let frame = chosen.replace(frame::read(bytes, &names));

@@ -1,43 +1,57 @@
 //! What comes out of the data path is what came out of OVN: every scenario in `tests/scenarios` is played in memory,
-//! by the real commands, compiler and data path.
+//! by the real commands, compiler and data path, and once more by the programs with TAP devices.
 //!
 //! `WEFT_SCENARIO=WORDS` plays only those whose titles have these words. `WEFT_SCENARIOS=PATH` plays the scenarios of that
 //! file in the place of any other.
 
+mod live;
 mod northd;
 mod weft;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use tests::scenario::{Event, Scenario, parse, play};
+use live::Live;
+use tests::scenario::{Event, Scenario, Side, parse, play};
+use tests::story::tell;
 use weft::Weft;
 
-/// Plays all scenarios of a file, and returns what is different in each.
-fn differences(file: &str) -> Result<Vec<String>> {
+/// The files with scenarios.
+const FILES: [&str; 8] = [
+    "acl.txt",
+    "rules.txt",
+    "policy.txt",
+    "cluster.txt",
+    "balance.txt",
+    "nat.txt",
+    "distributed.txt",
+    "fragments.txt",
+];
+
+/// The scenarios of a file.
+fn scenarios(file: &str) -> Result<Vec<Scenario>> {
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let path = std::env::var_os("WEFT_SCENARIOS").map_or_else(|| known.join(file), PathBuf::from);
     let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
     let wanted = std::env::var("WEFT_SCENARIO").unwrap_or_default();
-    let mut differences = Vec::new();
-    for scenario in parse(&text)?
-        .iter()
-        .filter(|scenario| scenario.title.contains(&wanted))
-    {
-        let title = &scenario.title;
-        match difference(scenario) {
-            Ok(None) => {}
-            Ok(Some(difference)) => differences.push(format!("{title}\n{difference}")),
-            Err(error) => differences.push(format!("{title}\n  cannot be played: {error:#}\n")),
-        }
+    let mut scenarios = parse(&text)?;
+    scenarios.retain(|scenario| scenario.title.contains(&wanted));
+    Ok(scenarios)
+}
+
+/// Plays a scenario, and tells what is different, if anything is.
+fn difference(scenario: &Scenario, side: &mut dyn Side) -> Option<String> {
+    let title = &scenario.title;
+    match compare(scenario, side) {
+        Ok(text) if text.is_empty() => None,
+        Ok(text) => Some(format!("{title}\n{text}")),
+        Err(error) => Some(format!("{title}\n  cannot be played: {error:#}\n")),
     }
-    Ok(differences)
 }
 
 /// What is different in one scenario, frame by frame.
-fn difference(scenario: &Scenario) -> Result<Option<String>> {
-    let mut weft = Weft::start()?;
-    let seen = play(scenario, &mut weft)?;
+fn compare(scenario: &Scenario, side: &mut dyn Side) -> Result<String> {
+    let seen = play(scenario, side)?;
     let mut text = String::new();
     for (line, seen) in seen {
         let steps = scenario.steps.iter();
@@ -61,11 +75,14 @@ fn difference(scenario: &Scenario) -> Result<Option<String>> {
         text.push_str(&list('-', &expected, &seen));
         text.push_str(&list('+', &seen, &expected));
     }
-    Ok((!text.is_empty()).then_some(text))
+    Ok(text)
 }
 
 fn check(file: &str) -> Result<()> {
-    let differences = differences(file)?;
+    let mut differences = Vec::new();
+    for scenario in scenarios(file)? {
+        differences.extend(difference(&scenario, &mut Weft::start()?));
+    }
     assert!(
         differences.is_empty(),
         "{} scenarios of {file} differ (- expected, + seen):\n{}",
@@ -113,4 +130,38 @@ fn fragments_follow_their_first() -> Result<()> {
 #[test]
 fn gateway_ports_translate_and_balance_as_with_ovn() -> Result<()> {
     check("distributed.txt")
+}
+
+#[test]
+fn every_scenario_is_kept() -> Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        assert!(
+            FILES.iter().any(|file| name == **file),
+            "{name:?} is not played"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn programs_and_tap_devices_do_as_ovn_does() {
+    tell(|| {
+        let mut live = Live::start()?;
+        let mut differences = Vec::new();
+        for file in FILES {
+            for scenario in scenarios(file)? {
+                live.clear();
+                differences.extend(difference(&scenario, &mut live));
+            }
+        }
+        let text = differences.join("\n");
+        assert!(
+            differences.is_empty(),
+            "{} scenarios differ:\n{text}",
+            differences.len()
+        );
+        Ok(())
+    });
 }

@@ -102,7 +102,12 @@ impl Side for Weft {
         self.sync()
     }
 
-    fn send(&mut self, port: &str, frame: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    fn send(
+        &mut self,
+        port: &str,
+        frame: &[u8],
+        _expected: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
         let wire = self
             .wires
             .get(port)
