@@ -85,6 +85,20 @@ impl Offload {
         self.segmentation != Segmentation::None
     }
 
+    /// How many packets an admitted frame of so many bytes stands for, and their bytes together.
+    pub fn stands_for(&self, frame_bytes: usize) -> (u64, u64) {
+        let header_bytes = usize::from(self.header_length);
+        let payload_bytes = frame_bytes.saturating_sub(header_bytes);
+        let packets = match self.is_super() {
+            true => payload_bytes
+                .div_ceil(usize::from(self.segment_size.max(1)))
+                .max(1),
+            false => 1,
+        };
+        let bytes = frame_bytes + (packets - 1) * header_bytes;
+        (packets as u64, bytes as u64)
+    }
+
     /// What the transport checksum field of an admitted packet holds, see [`admit`].
     pub fn transport_sum(&self) -> TransportSum {
         match self.checksum {

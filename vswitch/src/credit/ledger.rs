@@ -64,10 +64,10 @@ impl PartialEq for Account {
 impl Eq for Account {}
 
 impl Account {
-    /// Adds a packet. Only the worker itself may.
-    pub fn add(&self, worker: usize, bytes: u64, now_ms: u64) {
+    /// Adds so many packets of so many bytes together. Only the worker itself may.
+    pub fn add(&self, worker: usize, (packets, bytes): (u64, u64), now_ms: u64) {
         if let Some(cell) = self.cells.get(worker) {
-            cell.packets.add(1);
+            cell.packets.add(packets);
             cell.bytes.add(bytes);
             cell.last_ms.set(now_ms);
         }

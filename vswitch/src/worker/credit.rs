@@ -46,8 +46,9 @@ impl Forwarder {
     }
 
     fn add(&self, account: &Account, subject: &Subject, moment: Moment<'_>) {
-        let bytes = subject.packet.len() as u64;
-        account.add(self.credits.worker, bytes, moment.now_ms);
+        let packet = &subject.packet;
+        let sum = packet.offload.stands_for(packet.len());
+        account.add(self.credits.worker, sum, moment.now_ms);
     }
 
     fn log(&mut self, logs: &[Logged], subject: &Subject, moment: Moment<'_>) {
