@@ -1,0 +1,30 @@
+//! Work whose instructions are counted, each piece between entering and leaving [`counted`].
+//!
+//! Under callgrind, told to collect within that function only and to dump after it, the program leaves one dump a
+//! line of its output: the name of the work, and by how many the count is to be divided. By itself it only shows that
+//! the work can be done. `cargo xtask bench count` runs and reads it.
+
+mod packets;
+mod pipeline;
+mod tables;
+
+/// Does the work once to warm up, and once more to be counted. `units` is how many packets, or other things that the
+/// cost is told for, one turn of the work is about.
+fn count(name: &str, units: usize, mut work: impl FnMut()) {
+    work();
+    counted(&mut work);
+    println!("{name} {units}");
+}
+
+/// What callgrind is told to look at.
+#[inline(never)]
+fn counted(work: &mut dyn FnMut()) {
+    work();
+    std::hint::black_box(());
+}
+
+fn main() -> anyhow::Result<()> {
+    packets::count_all();
+    tables::count_all();
+    pipeline::count_all()
+}

@@ -1,0 +1,166 @@
+//! Packets through a worker, first packets through the pipeline, and changes of the tables.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use benches::network::{CLIENT, Plan, SETS, acl, address_set, at, vip};
+use benches::port::Loose;
+use benches::rig::{Node, Rig};
+use benches::traffic::{To, ends, establish, establish_across};
+use packet::Segment;
+use pipeline::conntrack::Untracked;
+use pipeline::object::Object;
+use pipeline::{Destination, Ingress, Silent, Tables, process};
+use vswitch::port::BATCH;
+
+use super::count;
+
+/// Connections of a node whose hits are counted.
+const CONNECTIONS: u32 = 1_024;
+/// The most objects that a table is built of here; greater ones are timed by the other program.
+const ACLS: [u32; 3] = [10, 1_000, 10_000];
+const ROUTES: [u32; 3] = [10, 1_000, 100_000];
+
+pub(super) fn count_all() -> anyhow::Result<()> {
+    hits()?;
+    misses();
+    changes();
+    Ok(())
+}
+
+fn hits() -> anyhow::Result<()> {
+    for (name, plan, to) in [
+        ("hit: switched", Plan::PLAIN, To::Peer),
+        ("hit: routed", Plan::PLAIN, To::Servers),
+        ("hit: routed with policy", policies(100), To::Servers),
+        ("hit: service with policy", Plan::SERVICES, To::Vips(100)),
+    ] {
+        let mut rig = Node::new("one", plan.objects(), CONNECTIONS * 3, 1).worker()?;
+        let frames = establish(&mut rig, to, CONNECTIONS);
+        let wire = rig.wire(at(CLIENT)).clone();
+        hit(name, &mut rig, &wire, &frames);
+    }
+    let far = Plan {
+        servers_on: "two",
+        ..Plan::SERVICES
+    };
+    let mut near = Node::new("one", far.objects(), CONNECTIONS * 3, 1).worker()?;
+    let mut other = Node::new("two", far.objects(), CONNECTIONS * 3, 1).worker()?;
+    let [sent, tunnelled] = establish_across((&mut near, &mut other), To::Vips(100), CONNECTIONS);
+    let wire = near.wire(at(CLIENT)).clone();
+    hit(
+        "hit: service with policy, into the tunnel",
+        &mut near,
+        &wire,
+        &sent,
+    );
+    let wire = other.tunnel.clone();
+    hit(
+        "hit: policy, out of the tunnel",
+        &mut other,
+        &wire,
+        &tunnelled,
+    );
+    Ok(())
+}
+
+fn hit(name: &str, rig: &mut Rig, wire: &benches::port::Wire, frames: &Arc<Vec<Loose>>) {
+    let packets = 4 * BATCH;
+    let before = rig.totals().hits;
+    count(name, packets, || rig.play(wire, frames, packets));
+    assert_eq!(rig.totals().hits - before, 2 * packets as u64, "{name}");
+}
+
+fn policies(acls: u32) -> Plan {
+    Plan {
+        acls,
+        ..Plan::PLAIN
+    }
+}
+
+fn tables(plan: Plan) -> Tables {
+    Tables::new(Some("one".into()))
+        .apply(plan.objects(), [])
+        .expect("objects that go together")
+}
+
+fn misses() {
+    let gateway = Plan {
+        is_gateway: true,
+        ..Plan::PLAIN
+    };
+    miss("first: switched", &tables(Plan::PLAIN), To::Peer);
+    miss(
+        "first: service with policy",
+        &tables(Plan::SERVICES),
+        To::Vips(100),
+    );
+    miss(
+        "first: routed, source translated",
+        &tables(gateway),
+        To::Servers,
+    );
+    for acls in ACLS {
+        let tables = tables(policies(acls));
+        miss(&format!("first: routed, {acls} ACLs"), &tables, To::Servers);
+    }
+    for routes in ROUTES {
+        let plan = Plan {
+            routes,
+            ..Plan::PLAIN
+        };
+        miss(
+            &format!("first: routed, {routes} routes"),
+            &tables(plan),
+            To::Servers,
+        );
+    }
+}
+
+/// What the pipeline does about a packet of which nothing is known.
+fn miss(name: &str, tables: &Tables, to: To) {
+    let frame = ends(to, 1).opening();
+    let (flow, layout) = packet::parse(&frame).expect("a frame that can be read");
+    let segment = Segment::of(&frame, &flow, &layout, flow.length as usize);
+    let decide = || {
+        let ingress = Ingress::Interface(at(CLIENT));
+        process(
+            tables,
+            &mut Untracked,
+            ingress,
+            (&flow, &segment),
+            &mut Silent,
+        )
+    };
+    let verdict = decide();
+    assert!(
+        matches!(verdict.branches[0].to, Destination::Output { .. }),
+        "{name}: {verdict:?}"
+    );
+    count(name, 1, || {
+        black_box(decide());
+    });
+}
+
+fn changes() {
+    let tables = tables(Plan {
+        acls: 1_000,
+        routes: 1_000,
+        ..Plan::SERVICES
+    });
+    let change = |name: &str, object: &dyn Fn(u32) -> Object| {
+        let mut turn = 0;
+        count(name, 1, || {
+            turn += 1;
+            black_box(tables.apply([object(turn)], []).expect("a legal object"));
+        });
+    };
+    change("change: one address of a set of 1,000", &|turn| {
+        address_set(SETS - 1, 3, turn)
+    });
+    change("change: one ACL of 1,000", &|turn| acl(7, 30_000 + turn));
+    change("change: one route of 1,000", &|turn| {
+        benches::network::static_route(2_000 + turn)
+    });
+    change("change: one VIP of 100", &|turn| vip(200 + turn));
+}

@@ -1,0 +1,167 @@
+//! `cargo xtask bench`: counts instructions and compares them with those written down, and measures time.
+//!
+//! Instructions are the same on a busy machine and on a quiet one, but not with another compiler or another processor
+//! architecture. What is written down names both; where they differ, counts are shown and nothing is compared.
+
+mod counts;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::ci::cargo;
+use crate::report::{Tone, paint};
+use counts::{Baseline, Change, Counts};
+
+/// The function within which instructions are counted, as callgrind knows it.
+const COUNTED: &str = "count::counted";
+/// Cargo's name for how the counted program is built.
+const PROFILE: &str = "count";
+
+const USAGE: &str = "\
+usage: cargo xtask bench                    count instructions and compare them, then measure time
+       cargo xtask bench count              only count and compare
+       cargo xtask bench count --renew      count, and write the counts down as those to compare with
+       cargo xtask bench replay [NAME...]   only measure time, of the scenarios whose names begin so";
+
+/// Runs what the words after `bench` ask for.
+pub(crate) fn run(words: &[String]) -> Result<()> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => {
+            compare()?;
+            replay(&[])
+        }
+        ["count"] => compare(),
+        ["count", "--renew"] => renew(),
+        ["replay", ref names @ ..] => replay(names),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+/// Counts, shows each count beside the one that is written down, and fails if any is another by more than chance.
+fn compare() -> Result<()> {
+    let counts = count()?;
+    let path = baseline_path();
+    let compiler = compiler()?;
+    let baseline = match path.exists() {
+        true => Baseline::read(&path)?,
+        false => Baseline::default(),
+    };
+    if baseline.compiler != compiler {
+        let text = format!(
+            "counts of {:?} are written down, this is {compiler}: nothing is compared",
+            baseline.compiler
+        );
+        eprintln!("{}", paint(Tone::Note, &text));
+        for (name, count) in &counts {
+            println!("{count:>12}  {name}");
+        }
+        return Ok(());
+    }
+    let changes = baseline.compare(&counts);
+    for Change { name, line, .. } in &changes {
+        println!("{line}  {name}");
+    }
+    let complaints = changes.iter().filter(|change| !change.is_fine);
+    let names: Vec<_> = complaints.map(|change| change.name.as_str()).collect();
+    ensure!(
+        names.is_empty(),
+        "instruction counts are not those written down: {}\n  \
+         if that is meant: cargo xtask bench count --renew",
+        names.join("; ")
+    );
+    Ok(())
+}
+
+fn renew() -> Result<()> {
+    let baseline = Baseline {
+        compiler: compiler()?,
+        counts: count()?,
+    };
+    baseline.write(&baseline_path())
+}
+
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}
+
+fn baseline_path() -> PathBuf {
+    root().join("benches/counts.tsv")
+}
+
+/// The compiler and what it compiles for, in words.
+fn compiler() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .arg("--version")
+        .output()
+        .context("cannot ask the compiler for its version")?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    Ok(format!("{} for {}", version.trim(), std::env::consts::ARCH))
+}
+
+/// Builds a program of the benches; returns where it is.
+fn build(program: &str, profile: &str) -> Result<PathBuf> {
+    let built = cargo()
+        .args(["build", "--package", "benches", "--bin", program])
+        .args(["--profile", profile])
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(built.success(), "the program {program} does not build");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
+    Ok(target.join(profile).join(program))
+}
+
+/// Instructions of each piece of work.
+fn count() -> Result<Counts> {
+    let program = build("count", PROFILE)?;
+    let dumps = std::env::temp_dir().join(format!("weft-count-{}", std::process::id()));
+    std::fs::create_dir_all(&dumps).context("cannot make a directory for the counts")?;
+    let counts = run_counted(&program, &dumps);
+    std::fs::remove_dir_all(&dumps).context("cannot tidy up after the counts")?;
+    counts
+}
+
+fn run_counted(program: &Path, dumps: &Path) -> Result<Counts> {
+    let output = Command::new("valgrind")
+        .args(["--quiet", "--tool=callgrind"])
+        .arg(format!("--toggle-collect={COUNTED}"))
+        .arg(format!("--dump-after={COUNTED}"))
+        .arg(format!(
+            "--callgrind-out-file={}",
+            dumps.join("dump").display()
+        ))
+        .arg(program)
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot start valgrind\n  try, as root: apt-get install valgrind")?;
+    ensure!(
+        output.status.success(),
+        "the counted program failed\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut counts = BTreeMap::new();
+    for (line, number) in String::from_utf8_lossy(&output.stdout).lines().zip(1..) {
+        let dump = dumps.join(format!("dump.{number}"));
+        let text = std::fs::read_to_string(&dump).context("a count is missing")?;
+        let (name, count) = counts::read_dump(line, &text)?;
+        counts.insert(name, count);
+    }
+    ensure!(!counts.is_empty(), "nothing was counted");
+    Ok(counts)
+}
+
+fn replay(names: &[&str]) -> Result<()> {
+    let program = build("replay", "release")?;
+    let status = Command::new(program)
+        .args(names)
+        .status()
+        .context("cannot start the program that measures")?;
+    ensure!(status.success(), "the measurement failed");
+    Ok(())
+}
