@@ -243,6 +243,7 @@ fn chassis(name: &str, ip: [u8; 4]) -> Object {
         encap_ip: ip.into(),
         encap_port: 6081,
         zone: String::new(),
+        takes_partial: false,
     })
 }
 

@@ -231,5 +231,6 @@ pub fn from_node(ip: [u8; 4]) -> Outer {
         remote: (ip, 40_000).into(),
         ecn: 0,
         entropy: 0,
+        sum: packet::offload::TransportSum::Complete,
     }
 }

@@ -83,12 +83,12 @@ fn change(frame: &[u8], flow: &Flow, layout: Layout) {
 
 /// A datagram from the underlay.
 pub fn tunnel(datagram: &[u8]) {
-    let Ok((header, frame)) = geneve::Header::decode(datagram) else {
+    let Ok((header, sum, frame)) = geneve::Header::decode(datagram) else {
         return;
     };
-    let again = header.encode();
+    let again = header.encode(sum);
     let decoded = geneve::Header::decode(&again).expect("what is encoded is sound");
-    assert_eq!(decoded, (header, &[][..]));
+    assert_eq!(decoded, (header, sum, &[][..]));
     parse(frame);
 }
 

@@ -12,7 +12,12 @@
 //! |0| Ingress port (15 bits)    | Egress (16)|
 //! +-+---------------------------+------------+
 //! ```
+//!
+//! Where the inner TCP or UDP checksum is left partial, the option is of class 0xff57 (experimental, RFC 8926 section
+//! 7) with the same type and value. It is critical: an end that does not know it drops the packet, and never passes a
+//! checksum on that is none. It is sent only to nodes that have said that they know it.
 
+use crate::offload::TransportSum;
 use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -33,6 +38,8 @@ pub const MAX_INGRESS: u16 = 0x7fff;
 const PROTOCOL_ETHERNET: u16 = 0x6558;
 /// The option class registered for OVN.
 const OVN_CLASS: u16 = 0x0102;
+/// The option's class if the inner transport checksum is partial.
+const PARTIAL_CLASS: u16 = 0xff57;
 /// The option's type: 0, with the critical bit.
 const OVN_PORTS: u8 = CRITICAL;
 /// In an option's type: who does not know the option must drop the packet (RFC 8926 section 3.5).
@@ -133,8 +140,13 @@ impl GeneveError {
 }
 
 impl Header {
-    /// The header as it stands before the inner frame. Bits beyond a field's width are cut off.
-    pub fn encode(&self) -> [u8; HEADER_LENGTH] {
+    /// The header as it stands before an inner frame whose transport checksum is `sum`. Bits beyond a field's width are
+    /// cut off.
+    pub fn encode(&self, sum: TransportSum) -> [u8; HEADER_LENGTH] {
+        let class = match sum {
+            TransportSum::Complete => OVN_CLASS,
+            TransportSum::Partial => PARTIAL_CLASS,
+        };
         let options = HEADER_LENGTH - size_of::<Fixed>();
         let [_, vni @ ..] = self.vni.to_be_bytes();
         let fixed = Fixed {
@@ -145,7 +157,7 @@ impl Header {
             reserved: 0,
         };
         let option = OptionHeader {
-            class: OVN_CLASS.into(),
+            class: class.into(),
             kind: OVN_PORTS,
             length: (PORTS_LENGTH / LENGTH_UNIT) as u8,
         };
@@ -157,10 +169,10 @@ impl Header {
         bytes
     }
 
-    /// Reads the payload of a UDP datagram: the header, and the inner frame after it.
+    /// Reads the payload of a UDP datagram: the header, what the inner transport checksum is, and the inner frame.
     ///
     /// Options other than OVN's are passed over unless they are critical.
-    pub fn decode(datagram: &[u8]) -> Result<(Header, &[u8]), GeneveError> {
+    pub fn decode(datagram: &[u8]) -> Result<(Header, TransportSum, &[u8]), GeneveError> {
         let (fixed, rest) = Fixed::ref_from_prefix(datagram).map_err(|_| GeneveError::Truncated)?;
         if fixed.version_length >> 6 != 0 {
             return Err(GeneveError::BadVersion);
@@ -175,19 +187,19 @@ impl Header {
         if fixed.protocol.get() != PROTOCOL_ETHERNET {
             return Err(GeneveError::NotEthernet);
         }
-        let [ingress, egress] = find_ports(options)?;
+        let ([ingress, egress], sum) = find_ports(options)?;
         let [a, b, c] = fixed.vni;
         let header = Header {
             vni: u32::from_be_bytes([0, a, b, c]),
             ingress: ingress.get() & MAX_INGRESS,
             egress: egress.get(),
         };
-        Ok((header, frame))
+        Ok((header, sum, frame))
     }
 }
 
-/// Walks all options, and takes the logical ports from OVN's.
-fn find_ports(mut options: &[u8]) -> Result<[U16; 2], GeneveError> {
+/// Walks all options, and takes the logical ports from OVN's, or from ours in its place.
+fn find_ports(mut options: &[u8]) -> Result<([U16; 2], TransportSum), GeneveError> {
     let mut ports = None;
     while !options.is_empty() {
         let (option, rest) =
@@ -197,14 +209,15 @@ fn find_ports(mut options: &[u8]) -> Result<[U16; 2], GeneveError> {
             .split_at_checked(length)
             .ok_or(GeneveError::BadOptionLength)?;
         options = rest;
-        if (option.class.get(), option.kind) == (OVN_CLASS, OVN_PORTS) {
-            let found =
-                <[U16; 2]>::read_from_bytes(value).map_err(|_| GeneveError::BadOptionLength)?;
-            if ports.replace(found).is_some() {
-                return Err(GeneveError::DuplicatePorts);
-            }
-        } else if option.kind & CRITICAL != 0 {
-            return Err(GeneveError::UnknownCriticalOption);
+        let sum = match (option.class.get(), option.kind) {
+            (OVN_CLASS, OVN_PORTS) => TransportSum::Complete,
+            (PARTIAL_CLASS, OVN_PORTS) => TransportSum::Partial,
+            (_, kind) if kind & CRITICAL != 0 => return Err(GeneveError::UnknownCriticalOption),
+            _ => continue,
+        };
+        let found = <[U16; 2]>::read_from_bytes(value).map_err(|_| GeneveError::BadOptionLength)?;
+        if ports.replace((found, sum)).is_some() {
+            return Err(GeneveError::DuplicatePorts);
         }
     }
     ports.ok_or(GeneveError::MissingPorts)

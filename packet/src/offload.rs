@@ -43,6 +43,15 @@ pub struct PartialChecksum {
     pub offset: u16,
 }
 
+impl PartialChecksum {
+    /// The packet's own TCP or UDP checksum, wherever it stands: said of a packet whose headers have not been read. To be
+    /// [admitted](admit) before anything else.
+    pub const OWN: PartialChecksum = PartialChecksum {
+        start: 0,
+        offset: 0,
+    };
+}
+
 /// Work on a packet that was left for later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offload {
@@ -160,6 +169,10 @@ pub fn admit(
             true => Err(Contradiction),
             false => Ok(Offload::NONE),
         };
+    };
+    let partial = match partial {
+        PartialChecksum::OWN => partial_checksum(flow, layout).ok_or(Contradiction)?,
+        other => other,
     };
     let end = usize::from(partial.start) + usize::from(partial.offset) + 2;
     if usize::from(partial.start) < ETHERNET_LENGTH || end > frame.len() {

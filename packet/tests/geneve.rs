@@ -4,6 +4,7 @@ mod support;
 
 use packet::geneve::{GeneveError, HEADER_LENGTH, Header, MAX_INGRESS, MAX_VNI};
 use packet::geneve::{OVERHEAD_IPV4, OVERHEAD_IPV6};
+use packet::offload::TransportSum;
 use proptest::prelude::*;
 use support::hex;
 
@@ -15,7 +16,7 @@ fn the_header_is_that_of_ovn() {
         egress: 0x8005,
     };
     let bytes = hex("02 40 6558 010203 00 0102 80 01 0102 8005");
-    assert_eq!(header.encode().to_vec(), bytes);
+    assert_eq!(header.encode(TransportSum::Complete).to_vec(), bytes);
     assert_eq!((OVERHEAD_IPV4, OVERHEAD_IPV6), (58, 78));
 }
 
@@ -70,12 +71,20 @@ fn headers_are_taken_or_refused_by_name() {
             "04 40 6558 000005 00 0102 80 01 0001 0002 0102 80 01 0001 0002",
             Err(DuplicatePorts),
         ),
+        (
+            "04 40 6558 000005 00 0102 80 01 0001 0002 ff57 80 01 0001 0002",
+            Err(DuplicatePorts),
+        ),
+        (
+            "01 40 6558 000005 00 ff57 81 00",
+            Err(UnknownCriticalOption),
+        ),
         ("00 00 6558 000005 00", Err(MissingPorts)),
     ];
     for (bytes, expected) in cases {
         let bytes = hex(bytes);
         assert_eq!(
-            Header::decode(&bytes).map(|(header, _)| header),
+            Header::decode(&bytes).map(|(header, _, _)| header),
             expected,
             "{bytes:02x?}"
         );
@@ -91,10 +100,12 @@ proptest! {
     fn what_is_encoded_is_decoded(
         vni in 0..=MAX_VNI, ingress in 0..=MAX_INGRESS, egress: u16,
         frame in proptest::collection::vec(any::<u8>(), 0..32),
+        is_partial: bool,
     ) {
+        let sum = if is_partial { TransportSum::Partial } else { TransportSum::Complete };
         let header = Header { vni, ingress, egress };
-        let datagram = [&header.encode()[..], &frame].concat();
-        prop_assert_eq!(Header::decode(&datagram), Ok((header, &frame[..])));
+        let datagram = [&header.encode(sum)[..], &frame].concat();
+        prop_assert_eq!(Header::decode(&datagram), Ok((header, sum, &frame[..])));
         for length in 0..HEADER_LENGTH {
             prop_assert_eq!(Header::decode(&datagram[..length]), Err(GeneveError::Truncated));
         }
@@ -107,7 +118,7 @@ proptest! {
         if bytes.len() > 4 {
             bytes[..4].copy_from_slice(&[length, 0x40, 0x65, 0x58]);
         }
-        if let Ok((header, _)) = Header::decode(&bytes) {
+        if let Ok((header, _, _)) = Header::decode(&bytes) {
             prop_assert!(header.vni <= MAX_VNI && header.ingress <= MAX_INGRESS);
         }
     }

@@ -141,6 +141,8 @@ pub struct Chassis {
     pub encap_port: u16,
     /// The zone where it stands (`zone` among its template variables); empty if that is not known.
     pub zone: String,
+    /// It finishes inner transport checksums that are partial, see [`packet::geneve`].
+    pub takes_partial: bool,
 }
 
 impl Object {

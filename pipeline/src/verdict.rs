@@ -123,6 +123,8 @@ pub struct Tunnel {
     pub encap_ip: IpAddr,
     /// The UDP port of its Geneve socket.
     pub encap_port: u16,
+    /// The node finishes transport checksums that are partial.
+    pub takes_partial: bool,
     /// The VNI.
     pub datapath: DatapathKey,
     /// The key of the logical ingress port; 0 for none.

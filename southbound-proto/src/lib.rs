@@ -17,6 +17,12 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// The oldest protocol version of a peer that this build still understands.
 pub const OLDEST_PROTOCOL_VERSION: u32 = 1;
 
+/// What a node can do beyond the protocol's base, by the names of `Hello.capabilities`.
+pub mod capability {
+    /// It finishes inner TCP and UDP checksums that are left partial in the tunnel, see `packet::geneve`.
+    pub const PARTIAL_CHECKSUMS: &str = "partial-checksums";
+}
+
 /// The UDP port of Geneve (RFC 8926 section 3.3).
 pub const GENEVE_PORT: u16 = 6081;
 

@@ -44,6 +44,7 @@ mod tests {
             encap_ip: [192, 0, 2, 1].into(),
             encap_port: 6081,
             zone: String::new(),
+            takes_partial: false,
         });
         let fdb = Object::Fdb(FdbEntry {
             switch: DatapathKey::new(7).expect("in range"),

@@ -134,6 +134,7 @@ impl Cluster {
                 encap_ip: node.encap_ip,
                 encap_port: path.encap_port(),
                 zone: String::new(),
+                takes_partial: true,
             }));
         }
         let mut pods = Vec::new();

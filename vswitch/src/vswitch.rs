@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use southbound_proto::PROTOCOL_VERSION;
+use southbound_proto::capability::PARTIAL_CHECKSUMS;
 use southbound_proto::convert::address_to_wire;
 use southbound_proto::southbound as wire;
 use tokio::task::JoinHandle;
@@ -310,7 +311,7 @@ fn agent(
         addresses: config.southbound.clone(),
         hello: wire::Hello {
             protocol_version: PROTOCOL_VERSION,
-            capabilities: Vec::new(),
+            capabilities: vec![PARTIAL_CHECKSUMS.to_owned()],
             chassis: config.chassis.to_string(),
             encap_ip: address_to_wire(config.encap_ip),
             encap_port: data_path.encap_port().into(),

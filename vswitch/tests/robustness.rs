@@ -89,7 +89,7 @@ fn random_frames_into_each_door_do_no_harm_and_add_up() {
                         ingress,
                         egress,
                     }
-                    .encode()
+                    .encode(packet::offload::TransportSum::Complete)
                     .to_vec();
                     if let Some(spoiled) = payload.get_mut(usize::from(spoil)) {
                         *spoiled = byte;

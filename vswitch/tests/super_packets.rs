@@ -156,6 +156,56 @@ fn packets_of_a_super_packet_are_fragmented_if_their_sender_allows_it() {
 }
 
 #[test]
+fn nodes_that_say_so_leave_checksums_to_each_other() {
+    let mut objects = network();
+    for object in &mut objects {
+        if let Object::Chassis(chassis) = object {
+            chassis.takes_partial = true;
+        }
+    }
+    for stream in streams() {
+        let packets = packets(stream, a(), b());
+        let (mut one, mut two) = (
+            Node::new("one", objects.clone()),
+            Node::new("two", objects.clone()),
+        );
+        two.plug_offload(b());
+        let (frame, offload) = merged(&packets);
+        one.send_loose(a(), frame, offload);
+        // What has a complete checksum is not said to have none.
+        one.send(a(), &packets[0]);
+        carry(&mut one, &mut two);
+        let arrived = two.received_loose(b());
+        let is_partial: Vec<_> = arrived
+            .iter()
+            .map(|frame| frame.offload.checksum.is_some())
+            .collect();
+        assert_eq!(is_partial, [true, true, true, true, true, false]);
+        let arrived: Vec<_> = arrived.iter().flat_map(cut).collect();
+        assert_eq!(arrived[..5], packets);
+        assert_eq!(arrived[5], packets[0]);
+        two.check_sum();
+    }
+}
+
+#[test]
+fn a_partial_checksum_is_of_a_packet_that_has_one() {
+    let mut two = Node::new("two", network());
+    let header = packet::geneve::Header {
+        vni: 1,
+        ingress: 1,
+        egress: 2,
+    };
+    let mut payload = header
+        .encode(packet::offload::TransportSum::Partial)
+        .to_vec();
+    payload.extend(sctp4_to_router(a(), 3));
+    two.send_tunnel(&payload, encap_ip("one"), 0);
+    assert_eq!(two.counters.dropped(DropReason::OffloadInvalid), 1);
+    two.check_sum();
+}
+
+#[test]
 fn a_claim_that_contradicts_the_frame_is_a_counted_drop() {
     let (frame, offload) = merged(&packets(STREAM, a(), c()));
     let mut node = Node::new("one", network());

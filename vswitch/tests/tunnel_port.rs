@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::*;
 use packet::geneve;
-use packet::offload::Offload;
+use packet::offload::{Offload, TransportSum};
 use vswitch::buffer::Pool;
 use vswitch::port::{Batch, Frame, Loose, Outer, Port, TunnelPort};
 
@@ -29,17 +29,18 @@ fn all_of(stream: Stream) -> Vec<Sent> {
     sent
 }
 
-fn transmit(port: &mut TunnelPort, sent: &[Sent], to: SocketAddr) {
+fn transmit(port: &mut TunnelPort, sent: &[Sent], to: SocketAddr, sum: TransportSum) {
     let mut pool = Pool::new(128, 32);
     let outer = Outer {
         remote: to,
         ecn: 2,
         entropy: 3,
+        sum,
     };
     let frame = |(bytes, offload): &Sent| {
         let mut packet = pool.copy(bytes).expect("a buffer");
         packet.offload = *offload;
-        packet.push_front(&HEADER.encode()).expect("room");
+        packet.push_front(&HEADER.encode(sum)).expect("room");
         Frame {
             packet,
             outer: Some(outer),
@@ -78,11 +79,13 @@ fn another_implementation_gets_complete_packets() {
         let mut port = TunnelPort::bind(loopback(is_ipv6)).expect("a port");
         for stream in streams() {
             let sent = all_of(stream);
-            transmit(&mut port, &sent, receiver.local_addr().expect("an address"));
+            let at = receiver.local_addr().expect("an address");
+            transmit(&mut port, &sent, at, TransportSum::Complete);
             for expected in complete_packets(&sent) {
                 let mut datagram = [0; 2048];
                 let length = receiver.recv(&mut datagram).expect("a datagram");
-                let (header, inner) = geneve::Header::decode(&datagram[..length]).expect("Geneve");
+                let (header, _, inner) =
+                    geneve::Header::decode(&datagram[..length]).expect("Geneve");
                 assert_eq!(header, HEADER);
                 assert_eq!(inner, expected);
             }
@@ -102,38 +105,53 @@ fn receive(port: &mut TunnelPort, pool: &mut Pool, expected: usize) -> Vec<Frame
     frames
 }
 
+/// Sends frames from one port to another; the complete packets that arrive, and how many were super-packets.
+fn pass(sent: &[Sent], is_ipv6: bool, sum: TransportSum) -> (Vec<Vec<u8>>, usize) {
+    let mut from = TunnelPort::bind(loopback(is_ipv6)).expect("a port");
+    let mut to = TunnelPort::bind(loopback(is_ipv6)).expect("a port");
+    let mut pool = Pool::new(256, 64);
+    transmit(
+        &mut from,
+        sent,
+        to.local_address().expect("an address"),
+        sum,
+    );
+    let frames = receive(&mut to, &mut pool, complete_packets(sent).len());
+    let mut arrived = Vec::new();
+    let mut supers = 0;
+    for mut frame in frames {
+        assert_eq!(frame.outer.map(|outer| outer.ecn), Some(2));
+        supers += usize::from(frame.packet.offload.is_super());
+        frame.packet.pull_front(geneve::HEADER_LENGTH);
+        arrived.extend(cut(&Loose {
+            bytes: frame.packet.bytes().to_vec(),
+            offload: frame.packet.offload,
+            outer: None,
+        }));
+        pool.give(frame.packet);
+    }
+    assert_eq!(pool.free(), (256, 64), "all buffers come back");
+    (arrived, supers)
+}
+
 #[test]
 fn what_was_sent_as_one_is_received_as_one_and_all_packets_arrive_as_they_were() {
     for is_ipv6 in [false, true] {
-        let mut from = TunnelPort::bind(loopback(is_ipv6)).expect("a port");
-        let mut to = TunnelPort::bind(loopback(is_ipv6)).expect("a port");
-        let mut pool = Pool::new(256, 64);
         for stream in streams() {
             let sent = all_of(stream);
-            transmit(&mut from, &sent, to.local_address().expect("an address"));
-            let expected = complete_packets(&sent);
-            let mut arrived = Vec::new();
-            let frames = receive(&mut to, &mut pool, expected.len());
-            let supers = frames
-                .iter()
-                .filter(|frame| frame.packet.offload.is_super())
-                .count();
-            for mut frame in frames {
-                assert_eq!(frame.outer.map(|outer| outer.ecn), Some(2));
-                frame.packet.pull_front(geneve::HEADER_LENGTH);
-                arrived.extend(cut(&Loose {
-                    bytes: frame.packet.bytes().to_vec(),
-                    offload: frame.packet.offload,
-                    outer: None,
-                }));
-                pool.give(frame.packet);
-            }
-            assert_eq!(arrived, expected);
-            assert_eq!(
-                supers, 3,
-                "two sent whole, and one of packets of one length"
-            );
+            // Two sent whole, and one of packets of one length.
+            let expected = (complete_packets(&sent), 3);
+            assert_eq!(pass(&sent, is_ipv6, TransportSum::Complete), expected);
         }
-        assert_eq!(pool.free(), (256, 64));
+    }
+}
+
+#[test]
+fn checksums_that_are_left_partial_are_finished_at_the_other_end() {
+    for stream in streams() {
+        let mut sent = all_of(stream);
+        sent.retain(|(_, offload)| offload.is_super());
+        let expected = (complete_packets(&sent), 2);
+        assert_eq!(pass(&sent, false, TransportSum::Partial), expected);
     }
 }

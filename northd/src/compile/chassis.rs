@@ -2,6 +2,7 @@
 
 use model::sb;
 use pipeline::object::{Chassis, Object};
+use southbound_proto::capability::PARTIAL_CHECKSUMS;
 use uuid::Uuid;
 
 use super::{Output, Reader};
@@ -16,6 +17,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     if let Some((encap_ip, encap_port)) = encap_ip.zip(encap_port) {
         out.object(Object::Chassis(Chassis {
             zone: reader.zone(&chassis.name),
+            takes_partial: chassis.capabilities.contains(PARTIAL_CHECKSUMS),
             name: chassis.name.into(),
             encap_ip,
             encap_port,

@@ -98,6 +98,15 @@ fn what_is_said_of_a_frame_is_compared_with_it() {
     };
     assert_eq!(alone.checksum, checksum(34, 16));
     check(
+        |claimed| {
+            *claimed = Offload {
+                checksum: Some(PartialChecksum::OWN),
+                ..Offload::NONE
+            }
+        },
+        Some(alone),
+    );
+    check(
         |claimed| claimed.segment_size = u16::MAX,
         Some(Offload {
             checksum: Some(PartialChecksum {

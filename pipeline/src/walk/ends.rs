@@ -74,6 +74,7 @@ impl<R: Recorder> Walk<'_, R> {
             chassis: chassis.clone(),
             encap_ip: node.encap_ip,
             encap_port: node.encap_port,
+            takes_partial: node.takes_partial,
             datapath,
             inport,
             outport,

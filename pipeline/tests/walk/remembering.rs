@@ -114,6 +114,7 @@ fn a_change_voids_the_verdicts_that_looked_at_what_it_changes() {
             encap_ip: "192.0.2.9".parse().unwrap(),
             encap_port: 6081,
             zone: String::new(),
+            takes_partial: false,
         })
     };
     let moved = net.clone().bound("b", "n2");

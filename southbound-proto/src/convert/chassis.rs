@@ -13,6 +13,7 @@ impl From<&Chassis> for wire::Chassis {
             encap_ip: address_to_wire(chassis.encap_ip),
             encap_port: u32::from(chassis.encap_port),
             zone: chassis.zone.clone(),
+            takes_partial_checksums: chassis.takes_partial,
         }
     }
 }
@@ -26,6 +27,7 @@ impl TryFrom<&wire::Chassis> for Chassis {
             encap_ip: address_from_wire(&chassis.encap_ip).at("encap_ip")?,
             encap_port: number(chassis.encap_port, 1, 65535).at("encap_port")?,
             zone: chassis.zone.clone(),
+            takes_partial: chassis.takes_partial_checksums,
         })
     }
 }

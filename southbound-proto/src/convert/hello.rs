@@ -6,7 +6,7 @@ use pipeline::object::Chassis;
 
 use super::atom::{address_from_wire, address_to_wire, name, number};
 use super::error::{At, WireError};
-use crate::southbound as wire;
+use crate::{capability, southbound as wire};
 
 /// The first message of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,10 @@ impl TryFrom<&wire::Hello> for Hello {
                 encap_ip: address_from_wire(&hello.encap_ip).at("encap_ip")?,
                 encap_port: number(hello.encap_port, 1, 65535).at("encap_port")?,
                 zone: String::new(),
+                takes_partial: hello
+                    .capabilities
+                    .iter()
+                    .any(|name| name == capability::PARTIAL_CHECKSUMS),
             },
             instance: name(&hello.instance).at("instance")?.to_owned(),
             software_version: hello.software_version.clone(),

@@ -41,13 +41,22 @@ fn global() -> impl Strategy<Value = Global> {
 }
 
 fn chassis() -> impl Strategy<Value = Chassis> {
-    let fields = (chassis_name(), address(), 1..=u16::MAX, "[a-z]{0,8}");
-    fields.prop_map(|(name, encap_ip, encap_port, zone)| Chassis {
-        name,
-        encap_ip,
-        encap_port,
-        zone,
-    })
+    let fields = (
+        chassis_name(),
+        address(),
+        1..=u16::MAX,
+        "[a-z]{0,8}",
+        any::<bool>(),
+    );
+    fields.prop_map(
+        |(name, encap_ip, encap_port, zone, takes_partial)| Chassis {
+            name,
+            encap_ip,
+            encap_port,
+            zone,
+            takes_partial,
+        },
+    )
 }
 
 fn datapath() -> impl Strategy<Value = Datapath> {

@@ -12,6 +12,7 @@ mod tunnel;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
+use packet::offload::TransportSum;
 use pipeline::DropReason;
 
 use crate::buffer::{Packet, Pool};
@@ -43,6 +44,9 @@ pub struct Outer {
     pub ecn: u8,
     /// Frames with equal entropy take one way through the underlay. Not known of a received frame.
     pub entropy: u16,
+    /// What the inner transport checksums are to be, as the Geneve header says, where packets are cut on their way out. Says
+    /// nothing of a received frame.
+    pub sum: TransportSum,
 }
 
 /// What one call to [`Port::receive`] brought.

@@ -139,6 +139,7 @@ mod tests {
             encap_ip: [192, 0, 2, 1].into(),
             encap_port: 6081,
             zone: String::new(),
+            takes_partial: false,
         });
         Saved {
             revision: 42,

@@ -2,6 +2,7 @@
 
 use packet::flow::Network;
 use packet::geneve::{self, GeneveError};
+use packet::offload::{PartialChecksum, TransportSum};
 use pipeline::{DropReason, Ingress};
 
 use super::ports::Door;
@@ -68,9 +69,12 @@ impl Forwarder {
             counters.rx_packets.add(1);
             counters.rx_bytes.add(packet.len() as u64);
         }
-        let (header, inner) = geneve::Header::decode(packet.bytes()).map_err(reason)?;
+        let (header, sum, inner) = geneve::Header::decode(packet.bytes()).map_err(reason)?;
         let header_length = packet.len() - inner.len();
         packet.pull_front(header_length);
+        if sum == TransportSum::Partial && packet.offload.checksum.is_none() {
+            packet.offload.checksum = Some(PartialChecksum::OWN);
+        }
         pass_on_congestion(packet.bytes_mut(), outer.ecn)?;
         Ok(header)
     }

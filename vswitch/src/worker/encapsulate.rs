@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use packet::flow::{Flow, Fragment, Network, Transport};
 use packet::geneve;
+use packet::offload::TransportSum;
 use pipeline::{Branch, DropReason, Tunnel};
 
 use super::execute::Piece;
-use super::offload::finish;
+use super::offload::{finish, leave};
 use super::parse::About;
 use super::ports::Door;
 use super::{Forwarder, Moment};
@@ -46,14 +47,22 @@ impl Forwarder {
             ingress: tunnel.inport,
             egress: tunnel.outport,
         };
-        finish(&mut packet);
-        if packet.push_front(&header.encode()).is_err() {
+        let sum = match packet.offload.transport_sum() {
+            TransportSum::Partial if tunnel.takes_partial => TransportSum::Partial,
+            _ => TransportSum::Complete,
+        };
+        match sum {
+            TransportSum::Complete => finish(&mut packet),
+            TransportSum::Partial => leave(&mut packet),
+        }
+        if packet.push_front(&header.encode(sum)).is_err() {
             return self.discard(packet, DropReason::NoHeadroom, about, moment);
         }
         let outer = Outer {
             remote: SocketAddr::new(tunnel.encap_ip, tunnel.encap_port),
             ecn: ecn(&about.flow),
             entropy: entropy(&about.flow),
+            sum,
         };
         let frame = Frame {
             packet,

@@ -49,6 +49,13 @@ pub(super) fn finish(packet: &mut Packet) {
     }
 }
 
+/// Leaves the checksum of a packet that stands for itself alone to the other end of the tunnel.
+pub(super) fn leave(packet: &mut Packet) {
+    if !packet.offload.is_super() {
+        packet.offload = Offload::NONE;
+    }
+}
+
 impl Forwarder {
     /// Puts a frame on its way out of a door, as what the device there can take.
     pub(super) fn send(&mut self, door: Door, mut frame: Frame, about: &About, moment: Moment<'_>) {
@@ -69,11 +76,10 @@ impl Forwarder {
     /// Sends the packets that a super-packet stands for.
     fn send_cut(&mut self, door: Door, frame: Frame, about: &About, moment: Moment<'_>) {
         let Frame { packet, outer } = frame;
-        let prefix = match outer {
-            Some(_) => geneve::HEADER_LENGTH,
-            None => 0,
+        let (prefix, sum) = match outer {
+            Some(outer) => (geneve::HEADER_LENGTH, outer.sum),
+            None => (0, TransportSum::Complete),
         };
-        let sum = TransportSum::Complete;
         let Some(cut) = Cut::new(packet.bytes(), prefix, &packet.offload, sum) else {
             return self.discard(packet, DropReason::OffloadInvalid, about, moment);
         };

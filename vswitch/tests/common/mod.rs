@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-use packet::offload::Offload;
+use packet::offload::{Offload, TransportSum};
 use pipeline::Tables;
 use pipeline::conntrack::Settings;
 use pipeline::object::*;
@@ -281,7 +281,8 @@ impl Node {
             Some(Outer {
                 remote,
                 ecn,
-                entropy: 0
+                entropy: 0,
+                sum: TransportSum::Complete,
             })
         ));
         self.run();

@@ -75,6 +75,7 @@ fn chassis(name: &str, encap_ip: IpAddr, encap_port: u16) -> Object {
         encap_ip,
         encap_port,
         zone: String::new(),
+        takes_partial: false,
     })
 }
 

@@ -47,7 +47,7 @@ fn a_frame_for_a_station_on_another_node_goes_through_the_tunnel_with_its_logica
             (outer.remote.ip(), outer.remote.port()),
             (encap_ip("two"), 6081)
         );
-        let (header, inner) = geneve::Header::decode(&payload).expect("a Geneve header");
+        let (header, _, inner) = geneve::Header::decode(&payload).expect("a Geneve header");
         assert_eq!(
             header,
             geneve::Header {

@@ -190,7 +190,7 @@ fn malformed_tunnel_packets_have_their_reasons() {
         ingress: 1,
         egress: 2,
     }
-    .encode();
+    .encode(packet::offload::TransportSum::Complete);
     let with = |at: usize, byte: u8| {
         let mut bytes = good.to_vec();
         bytes[at] = byte;

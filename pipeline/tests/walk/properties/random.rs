@@ -91,6 +91,7 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
             encap_ip: Ipv4Addr::LOCALHOST.into(),
             encap_port: 6081,
             zone: String::new(),
+            takes_partial: false,
         })),
         2 => (datapath(), any::<bool>(), prop::bool::weighted(0.9)).prop_map(row),
         8 => port().prop_map(Object::Port),
@@ -466,6 +467,7 @@ pub(super) fn working() -> Vec<Object> {
             encap_ip: Ipv4Addr::LOCALHOST.into(),
             encap_port: 6081,
             zone: String::new(),
+            takes_partial: false,
         })
     };
     let mut objects = vec![node("n1"), node("n2")];

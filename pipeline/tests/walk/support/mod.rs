@@ -34,6 +34,7 @@ impl Net {
             encap_ip: encap_ip.parse().unwrap(),
             encap_port: 6081,
             zone: String::new(),
+            takes_partial: false,
         };
         self.put(Object::Chassis(chassis))
     }

@@ -118,6 +118,7 @@ fn accept(
         remote,
         ecn: received.traffic_class & ECN_MASK,
         entropy: 0,
+        sum: TransportSum::Complete,
     };
     let message = if received.length <= SMALL {
         head.set_len(received.length);
@@ -242,13 +243,9 @@ fn sort(bytes: &[u8], size: usize) -> Groups {
 
 /// A datagram that cannot be read has no Ethernet header, and so is of no run.
 fn candidate(frame: &[u8]) -> Candidate<'_> {
-    let prefix = match geneve::Header::decode(frame) {
-        Ok((_, inner)) => frame.len() - inner.len(),
-        Err(_) => frame.len(),
+    let (prefix, sum) = match geneve::Header::decode(frame) {
+        Ok((_, sum, inner)) => (frame.len() - inner.len(), sum),
+        Err(_) => (frame.len(), TransportSum::Complete),
     };
-    Candidate {
-        frame,
-        prefix,
-        sum: TransportSum::Complete,
-    }
+    Candidate { frame, prefix, sum }
 }

@@ -10,7 +10,6 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 use nix::errno::Errno;
 use packet::geneve;
-use packet::offload::TransportSum;
 use packet::offload::cut::{Cut, MAX_HEADERS};
 use pipeline::DropReason;
 
@@ -175,13 +174,8 @@ impl Sender {
         let outer = frame.outer.ok_or(DropReason::OutputFailed)?;
         let prefix = geneve::HEADER_LENGTH;
         let packet = &frame.packet;
-        let cut = Cut::new(
-            packet.bytes(),
-            prefix,
-            &packet.offload,
-            TransportSum::Complete,
-        )
-        .ok_or(DropReason::OffloadInvalid)?;
+        let cut = Cut::new(packet.bytes(), prefix, &packet.offload, outer.sum)
+            .ok_or(DropReason::OffloadInvalid)?;
         let each = (MAX_BYTES / cut.packet_length()).clamp(1, MAX_SEGMENTS);
         let mut fate = Ok(());
         for from in (0..cut.count()).step_by(each) {
