@@ -139,8 +139,10 @@ fn a_demonstration_that_is_interrupted_leaves_nothing_behind() -> Result<()> {
     if !can_run("a_demonstration_that_is_interrupted_leaves_nothing_behind") {
         return Ok(());
     }
-    // A terminal's Ctrl-C is told to the whole group.
-    let mut show = Command::new(programs::path("demo")?)
+    // A terminal's Ctrl-C is told to the whole group. Whoever runs tests in the background may have had it ignored.
+    let mut show = Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(programs::path("demo")?)
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
