@@ -57,6 +57,7 @@ impl FlowKey {
     /// The key of a packet that enters at `ingress`, the caller's number for the port or tunnel.
     ///
     /// `None` for ARP, RARP, neighbour discovery and ICMP errors: verdicts on them are never cached.
+    #[inline]
     pub fn of(ingress: u64, flow: &Flow) -> Option<FlowKey> {
         let mut key = FlowKey {
             ingress: ingress as u32,
@@ -87,16 +88,19 @@ impl FlowKey {
     }
 
     /// The key with these machine words.
+    #[inline]
     pub fn from_words(words: [u64; 8]) -> FlowKey {
         zerocopy::transmute!(words)
     }
 
     /// The key as eight machine words, for hashing.
+    #[inline]
     pub fn words(&self) -> [u64; 8] {
         zerocopy::transmute!(*self)
     }
 
     /// Fills in the IP part; false for what has no key.
+    #[inline]
     fn set_ip(&mut self, ip: &Ip) -> bool {
         self.ip_src = widen(ip.src);
         self.ip_dst = widen(ip.dst);
@@ -139,6 +143,7 @@ fn is_discovery(kind: u8) -> bool {
 }
 
 /// IPv6 as it is, IPv4 in the first four bytes; the EtherType tells them apart.
+#[inline]
 fn widen(ip: IpAddr) -> [u8; 16] {
     match ip {
         IpAddr::V6(ip) => ip.octets(),

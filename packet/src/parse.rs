@@ -96,6 +96,7 @@ struct Parsed {
 }
 
 /// Reads the headers of a whole Ethernet frame, without preamble and check sequence. Padding is ignored.
+#[inline]
 pub fn parse(frame: &[u8]) -> Result<(Flow, Layout), ParseError> {
     let (ethernet, rest) =
         Ethernet::ref_from_prefix(frame).map_err(|_| ParseError::EthernetTruncated)?;
@@ -123,11 +124,13 @@ pub fn parse(frame: &[u8]) -> Result<(Flow, Layout), ParseError> {
 }
 
 /// Header offsets are bounded by [`MAX_EXTENSION_HEADERS`] times 2048 bytes and so fit in 16 bits.
+#[inline]
 fn offset(bytes: usize) -> u16 {
     u16::try_from(bytes).unwrap_or(u16::MAX)
 }
 
 /// The outermost tag, the EtherType after it and what that announces.
+#[inline]
 fn parse_tag(eth_type: u16, rest: &[u8]) -> Result<(Option<VlanTag>, u16, &[u8]), ParseError> {
     match eth_type {
         ether_type::VLAN | ether_type::SERVICE_VLAN => {
@@ -140,6 +143,7 @@ fn parse_tag(eth_type: u16, rest: &[u8]) -> Result<(Option<VlanTag>, u16, &[u8])
 }
 
 /// An 802.3 length is not an EtherType: all such frames count as one kind.
+#[inline]
 fn normal(eth_type: u16) -> u16 {
     if eth_type < ether_type::LEAST {
         ether_type::NONE

@@ -14,6 +14,7 @@ pub use translate::{Translation, translate};
 const ADDRESSES_LENGTH: usize = 12;
 
 /// Sets the source station. A frame without an Ethernet header stays as it is.
+#[inline]
 pub fn set_eth_src(frame: &mut [u8], mac: Mac) {
     if let Ok((ethernet, _)) = Ethernet::mut_from_prefix(frame) {
         ethernet.src = mac;
@@ -21,6 +22,7 @@ pub fn set_eth_src(frame: &mut [u8], mac: Mac) {
 }
 
 /// Sets the destination station. A frame without an Ethernet header stays as it is.
+#[inline]
 pub fn set_eth_dst(frame: &mut [u8], mac: Mac) {
     if let Ok((ethernet, _)) = Ethernet::mut_from_prefix(frame) {
         ethernet.dst = mac;
@@ -58,6 +60,7 @@ pub fn pop_vlan(frame: &mut [u8]) -> bool {
 
 /// Lowers the TTL or hop limit by `hops`, and adjusts the IPv4 header checksum (RFC 1624). False, and
 /// nothing changed, if there is no IP header at `layout.network` or fewer than `hops` remain.
+#[inline]
 pub fn decrement_ttl(frame: &mut [u8], layout: Layout, hops: u8) -> bool {
     let Some((link, packet)) = frame.split_at_mut_checked(usize::from(layout.network)) else {
         return false;
@@ -71,6 +74,7 @@ pub fn decrement_ttl(frame: &mut [u8], layout: Layout, hops: u8) -> bool {
     .is_some()
 }
 
+#[inline]
 fn decrement_ipv4(packet: &mut [u8], hops: u8) -> Option<()> {
     let (header, _) = Ipv4::mut_from_prefix(packet).ok()?;
     let ttl = header.ttl.checked_sub(hops)?;

@@ -46,6 +46,7 @@ pub struct TcpSegment {
 impl Segment {
     /// Reads the transport header of `frame`, whose parsed form is `flow` and `layout`. `length` is its L3 length: that of
     /// the whole, if it stands for several packets.
+    #[inline]
     pub fn of(frame: &[u8], flow: &Flow, layout: &Layout, length: usize) -> Segment {
         let Network::Ip(ip) = &flow.network else {
             return Segment::Unknown;
@@ -65,6 +66,7 @@ impl Segment {
     }
 }
 
+#[inline]
 fn tcp(bytes: &[u8]) -> Option<TcpSegment> {
     const SYN: u16 = 2;
     let (tcp, rest) = Tcp::ref_from_prefix(bytes).ok()?;

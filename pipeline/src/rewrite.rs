@@ -65,6 +65,7 @@ impl Rewrite {
     ///
     /// Adding a tag takes [`VLAN_TAG_LENGTH`] bytes before `start`. `layout` is that of the frame before the
     /// change, and `sum` what its TCP or UDP checksum holds. What the frame is too short for is left alone.
+    #[inline]
     pub fn apply(
         &self,
         buffer: &mut [u8],
@@ -84,7 +85,7 @@ impl Rewrite {
         if self.ttl_decrement > 0 {
             decrement_ttl(frame, *layout, self.ttl_decrement);
         }
-        if self.translation != Translation::default() {
+        if !self.translation.is_empty() {
             translate(frame, *layout, &self.translation, sum);
         }
         match self.vlan {

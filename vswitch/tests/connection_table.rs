@@ -122,7 +122,7 @@ fn a_sweep_forgets_what_is_idle_or_doomed_and_nothing_else() {
 }
 
 #[test]
-fn a_connection_keeps_what_it_was_made_of_and_counts_its_packets() {
+fn a_connection_keeps_what_it_was_made_of() {
     let (_table, mut members) = ConnectionTable::new(8, 1);
     let mut turn = members[0].begin();
     turn.insert(&key(1), fresh(9), 0).expect("there is room");
@@ -133,17 +133,14 @@ fn a_connection_keeps_what_it_was_made_of_and_counts_its_packets() {
     assert!(found.is_valid_for(1) && !found.is_valid_for(2));
     found.validate(2);
     assert!(found.is_valid_for(2));
-    found.touch(5, 100);
-    found.touch(6, 50);
-    assert_eq!(found.traffic(), (2, 150));
 }
 
 #[test]
-fn a_flow_costs_no_more_than_190_bytes() {
+fn a_flow_costs_no_more_than_175_bytes() {
     const CAPACITY: u32 = 1 << 16;
     let (table, _members) = ConnectionTable::<u64>::new(CAPACITY, 1);
     let each = table.size_bytes() as f64 / f64::from(CAPACITY);
-    assert!((180.0..=190.0).contains(&each), "{each}");
+    assert!((165.0..=175.0).contains(&each), "{each}");
 }
 
 #[test]

@@ -21,6 +21,16 @@ mod table {
     #[path = "../src/table/waiting.rs"]
     pub(crate) mod waiting;
 
+    pub(crate) mod memory {
+        pub(crate) fn boxed<T>(count: u32, make: impl FnMut(u32) -> T) -> Box<[T]> {
+            (0..count).map(make).collect()
+        }
+
+        pub(crate) fn prefetch<T>(_what: &T) {}
+
+        pub(crate) fn prefetch_at<T>(_at: *const T) {}
+    }
+
     pub(crate) mod sync {
         pub(crate) use loom::sync::Mutex;
         pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};

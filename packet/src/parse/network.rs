@@ -14,6 +14,7 @@ use crate::header::{
 };
 
 /// IPv4 (RFC 791): version, header length and total length must agree with the bytes.
+#[inline]
 pub(super) fn parse_ipv4(bytes: &[u8]) -> Result<Parsed, ParseError> {
     let (header, _) = Ipv4::ref_from_prefix(bytes).map_err(|_| ParseError::Ipv4Truncated)?;
     if header.version_length >> 4 != 4 {
@@ -169,6 +170,7 @@ pub(super) fn parse_quoted(bytes: &[u8]) -> Option<Quoted> {
 }
 
 /// Fills in the transport layer, and says where it starts: nowhere in a later or an empty fragment.
+#[inline]
 fn above(ip: &mut Ip, at: usize, payload: &[u8]) -> Option<usize> {
     if ip.fragment == Fragment::Later || payload.is_empty() {
         return None;

@@ -10,6 +10,7 @@ use crate::flow::{Discovery, Quoted, Transport, ip_protocol};
 use crate::header::{Icmp, LinkLayerOption, NeighborMessage, Sctp, Tcp, Udp, icmp_type};
 
 /// Reads the transport header of a whole packet or a first fragment.
+#[inline]
 pub(super) fn parse_transport(is_ipv6: bool, protocol: u8, payload: &[u8]) -> Transport {
     let parsed = match (protocol, is_ipv6) {
         (ip_protocol::TCP, _) => parse_tcp(payload),
@@ -22,6 +23,7 @@ pub(super) fn parse_transport(is_ipv6: bool, protocol: u8, payload: &[u8]) -> Tr
     parsed.unwrap_or(Transport::Other)
 }
 
+#[inline]
 fn parse_tcp(payload: &[u8]) -> Option<Transport> {
     let (tcp, _) = Tcp::ref_from_prefix(payload).ok()?;
     Some(Transport::Tcp {
@@ -31,6 +33,7 @@ fn parse_tcp(payload: &[u8]) -> Option<Transport> {
     })
 }
 
+#[inline]
 fn parse_udp(payload: &[u8]) -> Option<Transport> {
     let (udp, _) = Udp::ref_from_prefix(payload).ok()?;
     Some(Transport::Udp {

@@ -30,6 +30,19 @@ pub struct Translation {
     pub quoted: Option<Quoted>,
 }
 
+impl Translation {
+    /// True if there is nothing to change.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ip_src.is_none()
+            && self.ip_dst.is_none()
+            && self.port_src.is_none()
+            && self.port_dst.is_none()
+            && self.identifier.is_none()
+            && self.quoted.is_none()
+    }
+}
+
 /// Where the fields stand in their headers.
 mod at {
     use std::ops::Range;

@@ -18,6 +18,7 @@ pub enum Datagram {
 }
 
 impl Datagram {
+    #[inline]
     pub(super) fn advance(&mut self, direction: Direction) -> Outcome {
         *self = match (*self, direction) {
             (Self::Answered, _) | (_, Direction::Reply) => Self::Answered,
@@ -39,6 +40,7 @@ impl Datagram {
         }
     }
 
+    #[inline]
     pub(super) fn is_half_open(self) -> bool {
         self != Self::Answered
     }
@@ -51,6 +53,7 @@ impl Datagram {
         }
     }
 
+    #[inline]
     pub(super) fn from_word(word: u64) -> Datagram {
         match word {
             0 => Self::First,

@@ -59,6 +59,7 @@ impl Progress {
     }
 
     /// Takes note of one more packet. Nothing is noted of an invalid one.
+    #[inline]
     pub fn advance(
         &mut self,
         direction: Direction,
@@ -76,6 +77,7 @@ impl Progress {
     }
 
     /// For how long the connection is kept from its last packet on, in seconds.
+    #[inline]
     pub fn timeout_s(&self, protocol: u8, timeouts: &Timeouts) -> u32 {
         match self {
             Self::Tcp(tcp) => tcp.timeout_s(timeouts),
@@ -85,6 +87,7 @@ impl Progress {
     }
 
     /// True while it is not known that both ends want the connection: such are limited in number, and give way.
+    #[inline]
     pub fn is_half_open(&self) -> bool {
         match self {
             Self::Tcp(tcp) => tcp.is_half_open(),
@@ -113,6 +116,7 @@ impl Progress {
 
     /// The progress as words. The first changes seldom. The second is written for forward packets only, and the third
     /// for replies only, once both ends were seen.
+    #[inline]
     pub fn to_words(&self) -> [u64; Self::WORDS] {
         match self {
             Self::Tcp(tcp) => tcp.to_words(),
@@ -122,6 +126,7 @@ impl Progress {
     }
 
     /// The progress that [`Progress::to_words`] wrote for a connection of this protocol.
+    #[inline]
     pub fn from_words(protocol: u8, words: [u64; Self::WORDS]) -> Progress {
         match protocol {
             ip_protocol::TCP => Self::Tcp(Tcp::from_words(words)),

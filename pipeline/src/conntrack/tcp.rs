@@ -102,6 +102,7 @@ impl End {
         }
     }
 
+    #[inline]
     fn shift(&self) -> u8 {
         match self.scale {
             Scale::Shift(shift) => shift,
@@ -119,11 +120,13 @@ fn unscaled(window: u16, scale: Scale) -> u16 {
 }
 
 /// Sequence numbers are compared round the circle (RFC 9293 section 3.4).
+#[inline]
 fn reaches(a: u32, b: u32) -> bool {
     a.wrapping_sub(b) as i32 >= 0
 }
 
 /// Flags that a sound stack sends together.
+#[inline]
 fn are_sound(flags: u16) -> bool {
     let has = |flag| flags & flag != 0;
     if has(flag::SYN) && (has(flag::RST) || has(flag::FIN)) {
@@ -176,6 +179,7 @@ impl Tcp {
         }
     }
 
+    #[inline]
     pub(super) fn advance(
         &mut self,
         direction: Direction,
@@ -222,6 +226,7 @@ struct Span {
 }
 
 impl Exchange {
+    #[inline]
     fn advance(&mut self, segment: &TcpSegment, is_liberal: bool) -> Outcome {
         const SYN_ACK: u16 = flag::SYN | flag::ACK;
         if segment.flags & SYN_ACK == flag::SYN {
@@ -248,6 +253,7 @@ impl Exchange {
     }
 
     /// Where the segment stands. The first one of an end says where that end begins.
+    #[inline]
     fn span(&mut self, segment: &TcpSegment) -> Span {
         let is_syn = segment.flags & flag::SYN != 0;
         let is_fin = segment.flags & flag::FIN != 0;
@@ -313,6 +319,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     fn is_within(&self, segment: &TcpSegment, span: &Span) -> bool {
         let room = u32::from(self.other.window) << span.shifts.1;
         let skew = match span.is_taken_up {
@@ -341,6 +348,7 @@ impl Exchange {
             && reaches(span.from, self.own.sent.wrapping_sub(ACK_SLACK))
     }
 
+    #[inline]
     fn follow(&mut self, segment: &TcpSegment, span: &Span) {
         self.follow_sequence(span);
         let room = u32::from(span.window) << span.shifts.0;
@@ -369,6 +377,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     fn follow_sequence(&mut self, span: &Span) {
         self.own.window = self.own.window.max(span.window);
         if reaches(span.to, self.own.sent) {
@@ -376,6 +385,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     fn follow_flags(&mut self, flags: u16) {
         if flags & flag::FIN != 0 && self.own.phase < Phase::Closing {
             self.own.phase = Phase::Closing;
@@ -386,6 +396,7 @@ impl Exchange {
 // === what the two ends make together ===
 
 impl Tcp {
+    #[inline]
     fn phases(&self) -> (Phase, Phase) {
         let [a, b] = self.ends.map(|end| end.phase);
         (a.min(b), a.max(b))
@@ -404,6 +415,7 @@ impl Tcp {
         }
     }
 
+    #[inline]
     pub(super) fn is_half_open(&self) -> bool {
         self.phases().0 <= Phase::Opening
     }
@@ -436,6 +448,7 @@ const SCALE_NO: u64 = 30;
 const SCALE_UNKNOWN: u64 = 31;
 
 impl End {
+    #[inline]
     fn to_bits(self) -> u64 {
         let scale = match self.scale {
             Scale::No => SCALE_NO,
@@ -447,6 +460,7 @@ impl End {
             | u64::from(self.window) << (PHASE_BITS + SCALE_BITS)
     }
 
+    #[inline]
     fn from_bits(bits: u64, sent: u32, limit: u32) -> End {
         let phase = match bits & ((1 << PHASE_BITS) - 1) {
             0 => Phase::Silent,
@@ -473,6 +487,7 @@ impl End {
 
 impl Tcp {
     /// A segment changes what its sender has sent and what its receiver may send: those two make a word.
+    #[inline]
     pub(super) fn to_words(self) -> [u64; Progress::WORDS] {
         let [a, b] = self.ends;
         [
@@ -482,6 +497,7 @@ impl Tcp {
         ]
     }
 
+    #[inline]
     pub(super) fn from_words(words: [u64; Progress::WORDS]) -> Tcp {
         let [state, forward, reply] = words;
         let high = |word: u64| (word >> 32) as u32;

@@ -1,19 +1,27 @@
 //! Buckets and entries, and which of them are free. The essay is in [`super`].
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use super::turn::Member;
 use crate::table::arena::{Arena, Linked};
-use crate::table::buckets::{Buckets, Place};
+use crate::table::buckets::{Buckets, Place, hash_words};
 use crate::table::interner::{Id, Interner};
+use crate::table::memory::boxed;
 use crate::table::quiescence::Quiescence;
 use crate::table::sync::{AtomicU32, AtomicU64, HasherSeed, Ordering};
 
 /// A flow's key as machine words.
 pub type Key = [u64; 8];
-/// What a verdict refers to in another table, in words that mean nothing here. Not all need be used.
+/// What a verdict refers to in another table, in words that mean nothing here. Not all need be used: the fewer, the
+/// better, as only [`NEAR`] of them stand in the entry itself.
 pub type References = [u64; 6];
+
+/// References in the entry.
+pub(super) const NEAR: usize = 2;
+/// References beside it.
+pub(super) const FAR: usize = 4;
+const _: () = assert!(NEAR + FAR == size_of::<References>() / 8);
 
 /// There is at most one action for so many entries; flows that are treated alike share one.
 const ENTRIES_PER_ACTION: u32 = 4;
@@ -31,16 +39,16 @@ pub struct TableCounts {
     pub actions: usize,
 }
 
-/// A flow's state. Two cache lines, of which a hit writes the second.
+/// A flow's state. Two cache lines: a hit reads both, and writes the second once in a millisecond.
 #[repr(C, align(64))]
 pub(super) struct Entry {
     pub(super) key: [AtomicU64; 8],
     pub(super) generation: AtomicU64,
     /// The snapshot for which the generation was last found to hold.
     pub(super) snapshot: AtomicU64,
-    pub(super) packets: AtomicU64,
-    pub(super) bytes: AtomicU64,
     pub(super) last_seen_ms: AtomicU64,
+    /// The first of what the verdict refers to.
+    pub(super) near: [AtomicU64; NEAR],
     pub(super) action: AtomicU32,
     pub(super) length_max: AtomicU32,
     pub(super) ttl_min: AtomicU32,
@@ -54,8 +62,8 @@ pub(super) struct Entry {
 pub struct ConnectionTable<A> {
     pub(super) buckets: Buckets,
     pub(super) entries: Arena<Entry>,
-    /// Those of the entries of the same numbers.
-    pub(super) references: Box<[[AtomicU64; 6]]>,
+    /// What the verdicts of the entries of the same numbers refer to beyond that.
+    pub(super) far: Box<[[AtomicU64; FAR]]>,
     pub(super) live: AtomicU32,
     /// Where eviction goes on.
     pub(super) hand: AtomicU32,
@@ -71,9 +79,7 @@ impl<A: Hash + Eq> ConnectionTable<A> {
         let table = Arc::new(ConnectionTable {
             buckets: Buckets::new(capacity),
             entries: Arena::new(capacity, Entry::free),
-            references: (0..capacity)
-                .map(|_| std::array::from_fn(|_| AtomicU64::new(0)))
-                .collect(),
+            far: boxed(capacity, |_| std::array::from_fn(|_| AtomicU64::new(0))),
             live: AtomicU32::new(0),
             hand: AtomicU32::new(0),
             actions: Interner::new((capacity / ENTRIES_PER_ACTION).max(MIN_ACTIONS)),
@@ -98,11 +104,11 @@ impl<A: Hash + Eq> ConnectionTable<A> {
     pub fn size_bytes(&self) -> usize {
         self.buckets.size_bytes()
             + self.entries.size_bytes()
-            + size_of_val::<[[AtomicU64; 6]]>(&self.references)
+            + size_of_val::<[[AtomicU64; FAR]]>(&self.far)
     }
 
     pub(super) fn place(&self, key: &Key) -> Place {
-        self.buckets.place(self.hasher.hash_one(key))
+        self.buckets.place(hash_words(&self.hasher, key))
     }
 
     /// Frees an entry that nobody can see, with its reference to the action.
@@ -126,9 +132,8 @@ impl Entry {
             key: std::array::from_fn(|_| zero()),
             generation: zero(),
             snapshot: zero(),
-            packets: zero(),
-            bytes: zero(),
             last_seen_ms: zero(),
+            near: [zero(), zero()],
             action: AtomicU32::new(0),
             length_max: AtomicU32::new(0),
             ttl_min: AtomicU32::new(0),

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::table::{ConnectionTable, Entry, Key, References};
+use super::table::{ConnectionTable, Entry, FAR, Key, NEAR, References};
 use crate::table::buckets::Place;
 use crate::table::interner::Id;
 use crate::table::sync::{AtomicU64, Ordering, fence};
@@ -54,10 +54,18 @@ pub struct Turn<'m, A> {
     member: &'m mut Member<A>,
 }
 
+/// Where a flow stands if it is remembered, so that the lines that will be read are asked for before they are needed:
+/// first those of its buckets, then those of its entry, then those of its action. It is a hint, never a promise.
+#[derive(Clone, Copy, Debug)]
+pub struct Approach {
+    place: Place,
+    index: Option<u32>,
+}
+
 /// A remembered flow, found within a turn.
 pub struct Connection<'t, A> {
     entry: &'t Entry,
-    references: &'t [AtomicU64; 6],
+    far: &'t [AtomicU64; FAR],
     index: u32,
     action: &'t A,
 }
@@ -108,31 +116,63 @@ impl<A: Hash + Eq> Turn<'_, A> {
         self.table().entries.capacity()
     }
 
-    /// The remembered flow with this key.
-    #[expect(unsafe_code, reason = "the action is borrowed for the turn")]
-    pub fn find(&self, key: &Key) -> Option<Connection<'_, A>> {
+    /// Begins to look for a key.
+    pub fn approach(&self, key: &Key) -> Approach {
         let table = self.table();
         let place = table.place(key);
-        for slot in table.buckets.slots(place) {
-            let word = slot.load(Ordering::Acquire);
-            if let Some(index) = place.entry(word) {
-                let entry = table.entries.get(index);
-                if entry.has_key(key) {
-                    let id = Id(entry.action.load(Ordering::Relaxed));
-                    // SAFETY: the entry was found in a slot within this turn, so it is not freed before the
-                    // turn ends, and until then it holds its reference to the action. The returned
-                    // borrow is bound to `&self`, that is to the turn.
-                    let action = unsafe { table.actions.get(id) }?;
-                    return Some(Connection {
-                        entry,
-                        references: &table.references[index as usize],
-                        index,
-                        action,
-                    });
-                }
-            }
+        table.buckets.prefetch(place);
+        Approach { place, index: None }
+    }
+
+    /// Goes on to the entry.
+    pub fn approach_entry(&self, approach: &mut Approach) {
+        let table = self.table();
+        let place = approach.place;
+        approach.index = table.buckets.find(place, Some);
+        if let Some(index) = approach.index {
+            table.entries.prefetch(index, |entry| &entry.key);
+            table.entries.prefetch(index, |entry| &entry.generation);
         }
-        None
+    }
+
+    /// Goes on to the action, and gives the first words of what the verdict seems to refer to.
+    pub fn approach_action(&self, approach: &Approach) -> Option<[u64; NEAR]> {
+        let table = self.table();
+        let entry = table.entries.get(approach.index?);
+        table
+            .actions
+            .prefetch(Id(entry.action.load(Ordering::Relaxed)));
+        Some(std::array::from_fn(|at| {
+            entry.near[at].load(Ordering::Relaxed)
+        }))
+    }
+
+    /// The remembered flow with this key.
+    pub fn find(&self, key: &Key) -> Option<Connection<'_, A>> {
+        self.find_at(self.table().place(key), key)
+    }
+
+    /// The remembered flow with this key, which was approached.
+    pub fn find_approached(&self, approach: &Approach, key: &Key) -> Option<Connection<'_, A>> {
+        self.find_at(approach.place, key)
+    }
+
+    #[expect(unsafe_code, reason = "the action is borrowed for the turn")]
+    fn find_at(&self, place: Place, key: &Key) -> Option<Connection<'_, A>> {
+        let table = self.table();
+        let is_it = |index| table.entries.get(index).has_key(key).then_some(index);
+        let index = table.buckets.find(place, is_it)?;
+        let entry = table.entries.get(index);
+        let id = Id(entry.action.load(Ordering::Relaxed));
+        // SAFETY: the entry was found in a slot within this turn, so it is not freed before the turn ends, and until
+        // then it holds its reference to the action. The returned borrow is bound to `&self`, that is to the turn.
+        let action = unsafe { table.actions.get(id) }?;
+        Some(Connection {
+            entry,
+            far: &table.far[index as usize],
+            index,
+            action,
+        })
     }
 
     /// Remembers a flow, in the place of what was remembered of it before.
@@ -207,14 +247,12 @@ impl<A: Hash + Eq> Turn<'_, A> {
         for (word, value) in entry.key.iter().zip(key) {
             word.store(*value, Ordering::Relaxed);
         }
-        let references = &table.references[index as usize];
-        for (word, value) in references.iter().zip(fresh.references) {
+        let references = entry.near.iter().chain(&table.far[index as usize]);
+        for (word, value) in references.zip(fresh.references) {
             word.store(value, Ordering::Relaxed);
         }
         entry.generation.store(fresh.generation, Ordering::Relaxed);
         entry.snapshot.store(fresh.snapshot, Ordering::Relaxed);
-        entry.packets.store(0, Ordering::Relaxed);
-        entry.bytes.store(0, Ordering::Relaxed);
         entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
         entry.action.store(action.0, Ordering::Relaxed);
         entry.length_max.store(fresh.length_max, Ordering::Relaxed);
@@ -273,9 +311,10 @@ impl<'t, A> Connection<'t, A> {
         self.action
     }
 
-    /// What the verdict refers to in another table.
-    pub fn references(&self) -> References {
-        std::array::from_fn(|at| self.references[at].load(Ordering::Relaxed))
+    /// What the verdict refers to in another table, as [`References`] has it.
+    pub fn references(&self) -> impl Iterator<Item = u64> + Clone + use<'t, A> {
+        let words = self.entry.near.iter().chain(self.far);
+        words.map(|word| word.load(Ordering::Relaxed))
     }
 
     /// True if the verdict was last found valid for this snapshot.
@@ -299,19 +338,11 @@ impl<'t, A> Connection<'t, A> {
             && length <= self.entry.length_max.load(Ordering::Relaxed)
     }
 
-    /// Counts a packet of the flow.
-    pub fn touch(&self, now_ms: u64, bytes: usize) {
-        self.entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
-        self.entry.packets.fetch_add(1, Ordering::Relaxed);
-        self.entry.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Packets and bytes counted so far.
-    pub fn traffic(&self) -> (u64, u64) {
-        let entry = self.entry;
-        (
-            entry.packets.load(Ordering::Relaxed),
-            entry.bytes.load(Ordering::Relaxed),
-        )
+    /// Notes that a packet of the flow has come. The entry is written only if that is news.
+    pub fn touch(&self, now_ms: u64) {
+        let last_seen_ms = &self.entry.last_seen_ms;
+        if last_seen_ms.load(Ordering::Relaxed) != now_ms {
+            last_seen_ms.store(now_ms, Ordering::Relaxed);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use packet::Segment;
+use packet::flow::ip_protocol;
 use pipeline::conntrack::{Direction, Mark, Outcome, Progress, Settings, State, Tuple, Zone};
 
 use crate::table::arena::Linked;
@@ -118,7 +119,13 @@ mod bit {
     pub(super) const COUNTED: u64 = 1 << 58;
     /// The interface that the zone is of has begun it.
     pub(super) const OWN: u64 = 1 << 59;
+    /// Which of [`super::FOLLOWED`] it is.
+    pub(super) const FOLLOWED_SHIFT: u32 = 60;
 }
+
+/// The protocols that say something of their progress, after one that stands for all others. Which it is stands in the
+/// state word too, so that who follows a connection needs its second line only.
+const FOLLOWED: [u8; 4] = [0, ip_protocol::TCP, ip_protocol::SCTP, 0];
 
 /// A connection. Two cache lines: who it is, and how it is.
 #[repr(C, align(64))]
@@ -131,7 +138,7 @@ pub(super) struct Entry {
     /// The address that the source or the destination is translated to.
     translated: [AtomicU64; 2],
     /// The first word of the progress, the mark, and more.
-    state: AtomicU64,
+    pub(super) state: AtomicU64,
     /// What forward packets, and what replies have brought of the progress.
     sequences: [AtomicU64; 2],
     pub(super) last_seen_ms: AtomicU64,
@@ -179,12 +186,28 @@ pub(super) struct Visible {
     pub(super) nat: State,
 }
 
-/// What a packet did to an entry.
-pub(super) struct Advanced {
+/// What a packet is to an entry, and what it makes of it.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
     pub(super) outcome: Outcome,
-    pub(super) visible: Visible,
-    /// It no longer counts as half-open, which is the caller's to count.
-    pub(super) is_discounted: bool,
+    /// The state word, as it was and as it becomes.
+    before: u64,
+    after: u64,
+    /// The sequence words, as they were and as they become.
+    former: [u64; 2],
+    sequences: [u64; 2],
+}
+
+impl Step {
+    /// What the pipeline could see of the entry.
+    pub(super) fn visible(&self) -> Visible {
+        visible(self.before)
+    }
+
+    /// True if the entry no longer counts as half-open, which is the caller's to count.
+    pub(super) fn is_discounted(&self) -> bool {
+        (self.before & !self.after) & bit::COUNTED != 0
+    }
 }
 
 impl Linked for Entry {
@@ -226,7 +249,10 @@ impl Entry {
         let ports = [original.src, original.dst, became.src, became.dst]
             .iter()
             .fold(0, |word, end| word << 16 | u64::from(end.port));
+        let protocol = original.protocol();
+        let followed = FOLLOWED.iter().position(|known| *known == protocol);
         let mut bits = state & bit::PROGRESS;
+        bits |= (followed.unwrap_or(0) as u64) << bit::FOLLOWED_SHIFT;
         for (nat, flag) in [(State::SNAT, bit::SNAT), (State::DNAT, bit::DNAT)] {
             bits |= if fresh.nat.contains(nat) { flag } else { 0 };
         }
@@ -307,20 +333,29 @@ impl Entry {
 
     pub(super) fn progress(&self) -> Progress {
         let state = self.state.load(Ordering::Acquire);
-        self.progress_at(state)
-    }
-
-    fn progress_at(&self, state: u64) -> Progress {
-        let protocol = (self.zone.load(Ordering::Relaxed) >> PROTOCOL_SHIFT) as u8;
-        let [forward, reply] = load(&self.sequences);
-        Progress::from_words(protocol, [state & bit::PROGRESS, forward, reply])
+        progress(state, load(&self.sequences))
     }
 
     /// True once no packet has come for the timeout of the state.
     pub(super) fn is_expired(&self, settings: &Settings, now_ms: u64) -> bool {
+        self.is_expired_since(self.last_seen_ms.load(Ordering::Relaxed), settings, now_ms)
+    }
+
+    /// As [`Entry::is_expired`], if the last packet has come at `last_seen_ms`.
+    #[inline]
+    pub(super) fn is_expired_since(
+        &self,
+        last_seen_ms: u64,
+        settings: &Settings,
+        now_ms: u64,
+    ) -> bool {
+        /// No timeout is less than that.
+        const LEAST_MS: u64 = 1_000;
+        if now_ms < last_seen_ms + LEAST_MS {
+            return false;
+        }
         let protocol = (self.zone.load(Ordering::Relaxed) >> PROTOCOL_SHIFT) as u8;
         let timeout_s = self.progress().timeout_s(protocol, &settings.timeouts);
-        let last_seen_ms = self.last_seen_ms.load(Ordering::Relaxed);
         now_ms >= last_seen_ms + u64::from(timeout_s) * 1_000
     }
 
@@ -329,67 +364,80 @@ impl Entry {
     }
 
     /// What a packet would be to the connection, which stays as it is.
+    #[inline]
     pub(super) fn judge(
         &self,
         direction: Direction,
         segment: &Segment,
         settings: &Settings,
-    ) -> (Outcome, Visible) {
-        let state = self.state.load(Ordering::Acquire);
-        let mut progress = self.progress_at(state);
+    ) -> Step {
+        let before = self.state.load(Ordering::Acquire);
+        let former = load(&self.sequences);
+        let mut progress = progress(before, former);
         let outcome = progress.advance(direction, segment, settings);
-        (outcome, visible(state))
+        let [word, sequences @ ..] = progress.to_words();
+        let mut after = before & !bit::PROGRESS | word & bit::PROGRESS;
+        if !progress.is_half_open() {
+            after &= !bit::COUNTED;
+        }
+        Step {
+            outcome,
+            before,
+            after,
+            former,
+            sequences,
+        }
     }
 
-    /// Takes the connection further by a packet.
+    /// Takes the connection further by a packet that was judged; false if another worker has come before, and the packet
+    /// is to be judged again. Nothing is written that stays what it was.
+    #[inline]
+    pub(super) fn take(&self, step: &Step) -> bool {
+        if step.after != step.before {
+            let swapped = self.state.compare_exchange(
+                step.before,
+                step.after,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            if swapped.is_err() {
+                return false;
+            }
+        }
+        for ((at, was), is) in self.sequences.iter().zip(step.former).zip(step.sequences) {
+            if was != is {
+                at.store(is, Ordering::Release);
+            }
+        }
+        true
+    }
+
+    /// Judges a packet and takes the connection further by it, unless it cannot belong to it.
     pub(super) fn advance(
         &self,
         direction: Direction,
         segment: &Segment,
         settings: &Settings,
         now_ms: u64,
-    ) -> Advanced {
+    ) -> Step {
         /// Workers that meet at one connection are few; who keeps losing leaves its note out.
         const TRIES: usize = 8;
-        let mut state = self.state.load(Ordering::Acquire);
-        let mut advanced = Advanced {
-            outcome: Outcome::Valid,
-            visible: visible(state),
-            is_discounted: false,
-        };
+        let mut step = self.judge(direction, segment, settings);
         for _ in 0..TRIES {
-            let before = self.progress_at(state);
-            let mut progress = before;
-            advanced.outcome = progress.advance(direction, segment, settings);
-            advanced.visible = visible(state);
-            if matches!(advanced.outcome, Outcome::Invalid | Outcome::Reopens) {
-                return advanced;
+            if matches!(step.outcome, Outcome::Invalid | Outcome::Reopens) {
+                return step;
             }
-            let [word, sequences @ ..] = progress.to_words();
-            let mut after = state & !bit::PROGRESS | word & bit::PROGRESS;
-            if !progress.is_half_open() {
-                after &= !bit::COUNTED;
+            if self.take(&step) {
+                self.last_seen_ms.store(now_ms, Ordering::Relaxed);
+                return step;
             }
-            if after != state {
-                let swapped =
-                    self.state
-                        .compare_exchange(state, after, Ordering::AcqRel, Ordering::Acquire);
-                if let Err(now) = swapped {
-                    state = now;
-                    continue;
-                }
-            }
-            advanced.is_discounted = (state & !after) & bit::COUNTED != 0;
-            let [_, former @ ..] = before.to_words();
-            for ((at, was), is) in self.sequences.iter().zip(former).zip(sequences) {
-                if was != is {
-                    at.store(is, Ordering::Release);
-                }
-            }
-            break;
+            step = self.judge(direction, segment, settings);
         }
         self.last_seen_ms.store(now_ms, Ordering::Relaxed);
-        advanced
+        Step {
+            after: step.before,
+            ..step
+        }
     }
 
     /// Notes a mark and a label.
@@ -430,6 +478,13 @@ impl Entry {
         let before = update(&self.facts, |facts| facts & !u64::from(u32::MAX) | low);
         (before as u32).checked_sub(1)
     }
+}
+
+/// The progress in a state word and the sequence words.
+#[inline]
+fn progress(state: u64, [forward, reply]: [u64; 2]) -> Progress {
+    let protocol = FOLLOWED[(state >> bit::FOLLOWED_SHIFT & 3) as usize];
+    Progress::from_words(protocol, [state & bit::PROGRESS, forward, reply])
 }
 
 fn visible(state: u64) -> Visible {

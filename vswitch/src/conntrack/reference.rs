@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use packet::Segment;
 use pipeline::conntrack::{Direction, Mark, Outcome};
 
+use super::entry::Step;
 use super::turn::Turn;
 use crate::table::sync::Ordering;
 
@@ -64,10 +65,6 @@ impl Reference {
             _ => Direction::Reply,
         }
     }
-
-    fn is_answered(self) -> bool {
-        self.0 & ANSWERED_BIT != 0
-    }
 }
 
 /// What a walk has looked at.
@@ -108,43 +105,65 @@ impl Turn<'_> {
         )
     }
 
+    /// Fetches what [`Turn::follow`] will read of a connection.
+    #[inline]
+    pub fn approach(&self, reference: Reference) {
+        let entries = &self.table().entries;
+        entries.prefetch(reference.index(), |entry| &entry.state);
+    }
+
     /// True if a packet is to all these connections what an earlier one was, when a verdict was made; they then take
     /// note of it. Otherwise nothing is noted.
     pub fn follow(
         &self,
-        references: impl Iterator<Item = Reference> + Clone,
+        references: impl Iterator<Item = Reference>,
         segment: &Segment,
         now_ms: u64,
     ) -> bool {
-        if !references
-            .clone()
-            .all(|reference| self.holds(reference, segment, now_ms))
-        {
-            return false;
+        let mut steps = ArrayVec::<(Reference, Step, u64), { Reference::MOST }>::new();
+        for reference in references.take(Reference::MOST) {
+            match self.step(reference, segment, now_ms) {
+                Some((step, last_seen_ms)) => steps.push((reference, step, last_seen_ms)),
+                None => return false,
+            }
         }
-        for reference in references {
-            self.advance(reference.index(), reference.direction(), segment, now_ms);
+        for (reference, step, last_seen_ms) in steps {
+            let (index, direction) = (reference.index(), reference.direction());
+            let entry = self.entry(index);
+            if !entry.take(&step) {
+                self.advance(index, direction, segment, now_ms);
+                continue;
+            }
+            self.discount(index, &step);
+            if last_seen_ms != now_ms {
+                entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
+            }
         }
         true
     }
 
-    fn holds(&self, reference: Reference, segment: &Segment, now_ms: u64) -> bool {
+    /// What the packet makes of a connection that is to it what it was when the verdict was made, and when the last one
+    /// came; else nothing.
+    #[inline]
+    fn step(&self, reference: Reference, segment: &Segment, now_ms: u64) -> Option<(Step, u64)> {
         let (index, direction) = (reference.index(), reference.direction());
         let entry = self.entry(index);
         // Only an entry that is live stays what it is until the turn ends.
         if !entry.is_live() {
-            return false;
+            return None;
         }
         let settings = &self.table().settings;
-        let (outcome, visible) = entry.judge(direction, segment, settings);
-        let is_answered = match outcome {
+        let step = entry.judge(direction, segment, settings);
+        let is_answered = match step.outcome {
             Outcome::Valid => true,
             Outcome::Unanswered => false,
-            Outcome::Invalid | Outcome::Reopens => return false,
+            Outcome::Invalid | Outcome::Reopens => return None,
         };
         let incarnation = entry.incarnation.load(Ordering::Relaxed);
-        Reference::new(index, incarnation, direction, is_answered, visible.mark) == reference
-            && reference.is_answered() == is_answered
-            && !entry.is_expired(settings, now_ms)
+        let mark = step.visible().mark;
+        let now = Reference::new(index, incarnation, direction, is_answered, mark);
+        let last_seen_ms = entry.last_seen_ms.load(Ordering::Relaxed);
+        let is_kept = !entry.is_expired_since(last_seen_ms, settings, now_ms);
+        (now == reference && is_kept).then_some((step, last_seen_ms))
     }
 }

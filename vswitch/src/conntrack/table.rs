@@ -10,7 +10,7 @@ use super::entry::{Debtor, Entry, Key};
 use super::reference::Reference;
 use super::turn::Member;
 use crate::table::arena::Arena;
-use crate::table::buckets::{Buckets, Place};
+use crate::table::buckets::{Buckets, Place, hash_words};
 use crate::table::interner::{Id, Interner};
 use crate::table::quiescence::Quiescence;
 use crate::table::sync::{AtomicU32, AtomicU64, HasherSeed, Ordering};
@@ -176,7 +176,8 @@ impl ConntrackTable {
     }
 
     pub(super) fn place(&self, key: &Key) -> Place {
-        self.buckets.place(self.hasher.hash_one(key.unordered()))
+        self.buckets
+            .place(hash_words(&self.hasher, &key.unordered()))
     }
 
     /// The count of half-open connections.

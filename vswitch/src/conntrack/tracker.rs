@@ -11,7 +11,7 @@ use pipeline::conntrack::{
 };
 use pipeline::object::VipKey;
 
-use super::entry::{Advanced, Key};
+use super::entry::{Key, Step};
 use super::insert::Inserted;
 use super::reference::{Looked, Reference};
 use super::table::ConntrackTable;
@@ -121,8 +121,8 @@ impl<'t, 'm> Tracker<'t, 'm> {
         (index, direction): (u32, Direction),
         (flow, tuple, segment): (&Flow, &Tuple, &Segment),
     ) -> Option<Tracked> {
-        let advanced = self.turn.advance(index, direction, segment, self.now_ms);
-        let (state, told) = match advanced.outcome {
+        let outcome = self.turn.advance(index, direction, segment, self.now_ms);
+        let (state, told) = match outcome {
             Outcome::Valid => (State::ESTABLISHED, direction),
             // What has not been answered counts as forward, even two ends that open at once.
             Outcome::Unanswered => (State::NEW, Direction::Forward),
@@ -172,16 +172,22 @@ impl Turn<'_> {
         direction: Direction,
         segment: &Segment,
         now_ms: u64,
-    ) -> Advanced {
-        let table = self.table();
-        let entry = table.entries.get(index);
-        let advanced = entry.advance(direction, segment, &table.settings, now_ms);
-        if advanced.is_discounted {
-            table
-                .half_open(entry.debtor())
-                .fetch_sub(1, Ordering::Relaxed);
+    ) -> Outcome {
+        let settings = &self.table().settings;
+        let step = self
+            .entry(index)
+            .advance(direction, segment, settings, now_ms);
+        self.discount(index, &step);
+        step.outcome
+    }
+
+    /// Counts a connection no longer as half-open, if a step says so.
+    #[inline]
+    pub(super) fn discount(&self, index: u32, step: &Step) {
+        if step.is_discounted() {
+            let half_open = self.table().half_open(self.entry(index).debtor());
+            half_open.fetch_sub(1, Ordering::Relaxed);
         }
-        advanced
     }
 }
 

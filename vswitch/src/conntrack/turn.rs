@@ -88,8 +88,7 @@ impl Turn<'_> {
     fn peek(&self, key: &Key) -> Option<(u32, Direction)> {
         let table = self.table();
         let place = table.place(key);
-        table.buckets.slots(place).find_map(|slot| {
-            let index = place.entry(slot.load(Ordering::Acquire))?;
+        table.buckets.find(place, |index| {
             let entry = table.entries.get(index);
             let direction = entry.direction_of(key).filter(|_| entry.is_live())?;
             Some((index, direction))

@@ -1,5 +1,6 @@
 //! A fixed number of entries, and which of them are free.
 
+use super::memory::{boxed, prefetch};
 use super::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// An entry that can stand in the list of free ones.
@@ -19,9 +20,7 @@ impl<E: Linked> Arena<E> {
     /// `capacity` entries, all free. `make` gives one with this [`Linked::next_free`].
     pub(crate) fn new(capacity: u32, make: impl Fn(u32) -> E) -> Arena<E> {
         Arena {
-            entries: (0..capacity)
-                .map(|index| make((index + 2) % (capacity + 1)))
-                .collect(),
+            entries: boxed(capacity, |index| make((index + 2) % (capacity + 1))),
             free: AtomicU64::new(1),
         }
     }
@@ -34,6 +33,12 @@ impl<E: Linked> Arena<E> {
     /// An entry. The number is that of one.
     pub(crate) fn get(&self, index: u32) -> &E {
         &self.entries[index as usize]
+    }
+
+    /// Fetches the line of an entry where `part` is, to be read soon.
+    #[inline]
+    pub(crate) fn prefetch<T>(&self, index: u32, part: impl Fn(&E) -> &T) {
+        prefetch(part(self.get(index)));
     }
 
     /// Bytes that the entries occupy.

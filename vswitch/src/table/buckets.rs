@@ -1,5 +1,8 @@
 //! Where entries are found by their hash.
 
+use std::hash::{BuildHasher, Hasher};
+
+use super::memory::{boxed, prefetch};
 use super::sync::{AtomicU64, Ordering};
 
 /// Slots in a bucket: one cache line of words.
@@ -27,9 +30,9 @@ impl Buckets {
         let (slots, for_references) = SLOTS_FOR_REFERENCES;
         let buckets = (references as usize * slots)
             .div_ceil(for_references * BUCKET_SLOTS)
-            .max(2);
+            .max(2) as u32;
         let bucket = |_| Bucket(std::array::from_fn(|_| AtomicU64::new(0)));
-        Buckets((0..buckets).map(bucket).collect())
+        Buckets(boxed(buckets, bucket))
     }
 
     /// Bytes that the buckets occupy.
@@ -53,11 +56,40 @@ impl Buckets {
         }
     }
 
+    /// Fetches the lines where a hash stands, to be read soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, place: Place) {
+        for bucket in place.buckets {
+            prefetch(&self.0[bucket]);
+        }
+    }
+
     /// The slots where an entry may stand, in the order that decides between duplicates.
     pub(crate) fn slots(&self, place: Place) -> impl Iterator<Item = &AtomicU64> {
         let [a, b] = place.buckets;
         let (first, second) = (a.min(b), a.max(b));
         self.0[first].0.iter().chain(&self.0[second].0)
+    }
+
+    /// What `look` first finds among the entries that may be those of a hash, in the order of [`Buckets::slots`].
+    #[inline]
+    pub(crate) fn find<T>(
+        &self,
+        place: Place,
+        mut look: impl FnMut(u32) -> Option<T>,
+    ) -> Option<T> {
+        let [a, b] = place.buckets;
+        for bucket in [a.min(b), a.max(b)] {
+            for slot in &self.0[bucket].0 {
+                let Some(index) = place.entry(slot.load(Ordering::Acquire)) else {
+                    continue;
+                };
+                if let Some(found) = look(index) {
+                    return Some(found);
+                }
+            }
+        }
+        None
     }
 
     /// Puts an entry into an empty slot of the emptier bucket, or else of the other; false if both are full.
@@ -85,6 +117,17 @@ impl Buckets {
     }
 }
 
+/// The hash of a key of so many words.
+#[inline]
+pub(crate) fn hash_words<const N: usize>(hasher: &impl BuildHasher, words: &[u64; N]) -> u64 {
+    let mut state = hasher.build_hasher();
+    // Word by word: as one slice they would be taken for bytes of any number.
+    for word in words {
+        state.write_u64(*word);
+    }
+    state.finish()
+}
+
 impl Place {
     /// The slot word of an entry.
     pub(crate) fn word(self, index: u32) -> u64 {
@@ -92,9 +135,10 @@ impl Place {
     }
 
     /// The entry that a slot word names, if its tag agrees.
+    #[inline]
     pub(crate) fn entry(self, word: u64) -> Option<u32> {
-        let index = (word as u32).checked_sub(1)?;
-        ((word >> 32) as u32 == self.tag).then_some(index)
+        let (tag, number) = ((word >> 32) as u32, word as u32);
+        (tag == self.tag && number != 0).then(|| number - 1)
     }
 }
 

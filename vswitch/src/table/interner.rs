@@ -12,6 +12,7 @@ use std::ptr;
 
 use hashbrown::HashTable;
 
+use super::memory::prefetch_at;
 use super::sync::{AtomicPtr, HasherSeed, Mutex, Ordering};
 
 /// Names an interned value.
@@ -109,6 +110,14 @@ impl<T: Hash + Eq> Interner<T> {
         // SAFETY: a pointer in a place is null or from `Box::into_raw`. It is freed by the release of the last
         // reference only, which the caller's promise excludes until it is done.
         unsafe { pointer.as_ref() }
+    }
+
+    /// Fetches the line of a value, to be read soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, id: Id) {
+        if let Some(place) = self.places.get(id.0 as usize) {
+            prefetch_at(place.load(Ordering::Relaxed));
+        }
     }
 
     /// The value in a place that cannot be released now, because the caller holds the lock.

@@ -7,10 +7,12 @@
 //! - **Interned values** ([`interner`]): what many entries share is kept once.
 //! - **Turns** ([`quiescence`], [`waiting`]): a worker looks at entries only within a turn (a batch). An entry that was
 //!   taken out of its slots waits until every turn that might have seen it is over; then it is free again.
+//! - **Memory** ([`memory`]): huge pages for what is large, and lines fetched before they are needed.
 
 pub(crate) mod arena;
 pub(crate) mod buckets;
 pub(crate) mod interner;
+pub(crate) mod memory;
 pub(crate) mod quiescence;
 pub(crate) mod sync;
 pub(crate) mod waiting;

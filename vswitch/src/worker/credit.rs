@@ -23,7 +23,7 @@ impl Forwarder {
     pub(super) fn credit_fresh(
         &mut self,
         verdict: &Verdict,
-        subject: &Subject,
+        subject: &Subject<'_>,
         moment: Moment<'_>,
     ) -> Option<Arc<Account>> {
         let account = self.credits.ledger.account(verdict);
@@ -38,21 +38,26 @@ impl Forwarder {
     }
 
     /// A packet with a remembered verdict.
-    pub(super) fn credit_known(&mut self, action: &Action, subject: &Subject, moment: Moment<'_>) {
+    pub(super) fn credit_known(
+        &mut self,
+        action: &Action,
+        subject: &Subject<'_>,
+        moment: Moment<'_>,
+    ) {
         if let Some(account) = &action.account {
             self.add(account, subject, moment);
         }
         self.log(&action.logs, subject, moment);
     }
 
-    fn add(&self, account: &Account, subject: &Subject, moment: Moment<'_>) {
+    fn add(&self, account: &Account, subject: &Subject<'_>, moment: Moment<'_>) {
         let packet = &subject.packet;
         let sum = packet.offload.stands_for(packet.len());
         account.add(self.credits.worker, sum, moment.now_ms);
     }
 
-    fn log(&mut self, logs: &[Logged], subject: &Subject, moment: Moment<'_>) {
-        let about = &subject.about;
+    fn log(&mut self, logs: &[Logged], subject: &Subject<'_>, moment: Moment<'_>) {
+        let about = &*subject.about;
         let tables = &moment.snapshot.tables;
         for logged in logs {
             let packet = (&about.flow, about.place, subject.packet.len() as u64);

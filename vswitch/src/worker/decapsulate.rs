@@ -3,7 +3,7 @@
 use packet::flow::Network;
 use packet::geneve::{self, GeneveError};
 use packet::offload::{PartialChecksum, TransportSum};
-use pipeline::{DropReason, Ingress};
+use pipeline::DropReason;
 
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
@@ -19,30 +19,18 @@ mod ecn {
 }
 
 impl Forwarder {
-    /// The inner frame and where it enters the pipeline.
+    /// The inner frame and where it enters the network.
     pub(super) fn decapsulate(
         &mut self,
         frame: Frame,
         moment: Moment<'_>,
-    ) -> Option<(Packet, Place, Ingress)> {
+    ) -> Option<(Packet, Place)> {
         let Frame { mut packet, outer } = frame;
         let opened = outer
             .ok_or(DropReason::GeneveUnknownSender)
             .and_then(|outer| self.open(&mut packet, outer, moment));
         match opened {
-            Ok(header) => {
-                let geneve::Header {
-                    vni,
-                    ingress,
-                    egress,
-                } = header;
-                let ingress = Ingress::Tunnel {
-                    vni,
-                    inport: ingress,
-                    outport: egress,
-                };
-                Some((packet, Place::Tunnel(header), ingress))
-            }
+            Ok(header) => Some((packet, Place::Tunnel(header))),
             Err(reason) => {
                 self.ports.count_drop(Door::Tunnel);
                 let number = Place::Underlay.number();

@@ -14,7 +14,7 @@ impl Forwarder {
     /// Runs the packet through the logical pipeline, and tells what it taught. Says which connections it met.
     pub(super) fn decide(
         &mut self,
-        subject: &Subject,
+        subject: &Subject<'_>,
         ingress: Ingress,
         turns: &mut Turns<'_>,
         moment: Moment<'_>,

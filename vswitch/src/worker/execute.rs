@@ -21,19 +21,38 @@ pub(super) struct Piece {
 impl Forwarder {
     /// Makes every packet that comes of one, and brings each on its way. The last branch gets the packet
     /// itself, the others get copies.
-    pub(super) fn execute(&mut self, subject: Subject, branches: &[Branch], moment: Moment<'_>) {
+    pub(super) fn execute(
+        &mut self,
+        subject: Subject<'_>,
+        branches: &[Branch],
+        moment: Moment<'_>,
+    ) {
         let Subject { packet, about } = subject;
+        if let [
+            branch @ Branch {
+                packet: Source::Received,
+                ..
+            },
+        ] = branches
+        {
+            let piece = Piece {
+                packet,
+                layout: about.layout,
+                is_answer: false,
+            };
+            return self.finish(piece, branch, about, moment);
+        }
         self.count_instances(branches);
         let Some((last, others)) = branches.split_last() else {
             return self.pool.give(packet);
         };
         for branch in others {
             let piece = match &branch.packet {
-                Source::Received => self.copy(&packet, &about, moment),
-                Source::Answer(_) => self.answer(branch, &plain(&packet), &about, moment),
+                Source::Received => self.copy(&packet, about, moment),
+                Source::Answer(_) => self.answer(branch, &plain(&packet), about, moment),
             };
             if let Some(piece) = piece {
-                self.finish(piece, branch, &about, moment);
+                self.finish(piece, branch, about, moment);
             }
         }
         match &last.packet {
@@ -43,13 +62,13 @@ impl Forwarder {
                     layout: about.layout,
                     is_answer: false,
                 };
-                self.finish(piece, last, &about, moment);
+                self.finish(piece, last, about, moment);
             }
             Source::Answer(_) => {
-                let piece = self.answer(last, &plain(&packet), &about, moment);
+                let piece = self.answer(last, &plain(&packet), about, moment);
                 self.pool.give(packet);
                 if let Some(piece) = piece {
-                    self.finish(piece, last, &about, moment);
+                    self.finish(piece, last, about, moment);
                 }
             }
         }
@@ -172,9 +191,6 @@ impl Forwarder {
         let Piece {
             mut packet, layout, ..
         } = piece;
-        if branch.rewrite.is_empty() {
-            return Some(packet);
-        }
         let sum = packet.offload.transport_sum();
         let (buffer, start) = packet.buffer_mut();
         match branch.rewrite.apply(buffer, start, &layout, sum) {

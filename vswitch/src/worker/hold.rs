@@ -12,7 +12,7 @@ use pipeline::object::PortRef;
 use pipeline::{Branch, DropReason, Hold, Ingress, Resume, Rewrite};
 use uuid::Uuid;
 
-use super::parse::{About, Link};
+use super::parse::{About, Link, Subject};
 use super::ports::Door;
 use super::{Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
@@ -153,14 +153,16 @@ impl Forwarder {
     /// flow, so it is not remembered.
     fn resume(&mut self, key: (PortRef, IpAddr), turns: &mut Turns<'_>, moment: Moment<'_>) {
         for held in self.take_wait(key) {
-            let subject = self.parse(held.packet, held.door, held.place, moment);
-            if let Some(mut subject) = subject {
-                subject.about.link = held.link;
+            let parsed = self.parse(held.packet, held.door, held.place, moment);
+            if let Some((packet, mut about)) = parsed {
+                about.link = held.link;
                 if let (Network::Ip(ip), Some(transport)) =
-                    (&mut subject.about.flow.network, held.transport)
+                    (&mut about.flow.network, held.transport)
                 {
                     ip.transport = transport;
                 }
+                let about = &mut about;
+                let subject = Subject { packet, about };
                 let ingress = Ingress::Resume(held.resume);
                 let (verdict, _) = self.decide(&subject, ingress, turns, moment);
                 self.credit_fresh(&verdict, &subject, moment);

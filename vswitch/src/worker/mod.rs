@@ -47,9 +47,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use arrayvec::ArrayVec;
 use crossbeam::channel::Receiver;
 use nix::errno::Errno;
-use pipeline::Ingress;
 
 use crate::acl_log::{Logger, Record};
 use crate::buffer::{Packet, Pool};
@@ -77,8 +77,13 @@ use monitor::Monitor;
 use parse::{About, Subject};
 use ports::{Door, Ports};
 use reassemble::Fragments;
+use recall::Sought;
 use too_long::ErrorLimit;
 use upkeep::Upkeep;
+
+/// Packets whose flows are looked up together: enough that the memory has answered for the first when the last has
+/// asked, and few enough that the caches nearest to the processor hold them all.
+const GROUP: usize = 16;
 
 /// What a worker is made of.
 pub struct Parts {
@@ -279,38 +284,59 @@ impl Worker {
 }
 
 impl Forwarder {
-    /// Takes each packet of the batch through all steps.
+    /// Takes each packet of the batch through all steps, a group at a time: while the memory brings what is remembered of
+    /// one, the next is read.
     fn forward_batch(&mut self, door: Door, turns: &mut Turns<'_>, moment: Moment<'_>) {
         let mut frames = std::mem::take(&mut self.batch.frames);
-        for frame in frames.drain(..) {
-            let entered = match door {
-                Door::Port(id) => self.enter_port(id, frame.packet, moment),
-                Door::Tunnel => self.decapsulate(frame, moment),
-            };
-            if let Some((packet, place, ingress)) = entered
-                && let Some(subject) = self.parse(packet, door, place, moment)
-            {
-                match subject.piece() {
-                    None => self.forward(subject, ingress, turns, moment),
-                    Some(piece) => self.forward_fragment(subject, piece, ingress, turns, moment),
+        let mut packets = ArrayVec::<Packet, GROUP>::new();
+        let mut group = ArrayVec::<(About, Sought), GROUP>::new();
+        let mut frames_left = frames.drain(..);
+        while frames_left.len() > 0 {
+            for frame in frames_left.by_ref().take(GROUP) {
+                let entered = match door {
+                    Door::Port(id) => self.enter_port(id, frame.packet, moment),
+                    Door::Tunnel => self.decapsulate(frame, moment),
+                };
+                if let Some((packet, place)) = entered
+                    && let Some((packet, about)) = self.parse(packet, door, place, moment)
+                {
+                    let sought = turns.seek(&about);
+                    packets.push(packet);
+                    group.push((about, sought));
                 }
             }
+            turns.approach(&mut group);
+            for (packet, (about, sought)) in packets.drain(..).zip(&mut group) {
+                let subject = Subject { packet, about };
+                match subject.piece() {
+                    None => self.forward(subject, sought, turns, moment),
+                    Some(piece) => self.forward_fragment(subject, piece, turns, moment),
+                }
+            }
+            group.clear();
         }
+        drop(frames_left);
         self.batch.frames = frames;
+    }
+
+    /// As [`Forwarder::forward`], for a packet by itself.
+    fn look_up(&mut self, subject: Subject<'_>, turns: &mut Turns<'_>, moment: Moment<'_>) {
+        let sought = turns.seek(subject.about);
+        self.forward(subject, &sought, turns, moment);
     }
 
     /// The verdict on a packet, remembered or fresh, carried out.
     fn forward(
         &mut self,
-        subject: Subject,
-        ingress: Ingress,
+        subject: Subject<'_>,
+        sought: &Sought,
         turns: &mut Turns<'_>,
         moment: Moment<'_>,
     ) {
-        let memory = recall::recall(turns, &subject, moment);
+        let memory = recall::recall(turns, (&subject, sought), moment);
         self.count_recall(&memory);
         if let recall::Memory::Valid(connection) = memory {
-            connection.touch(moment.now_ms, subject.packet.len());
+            connection.touch(moment.now_ms);
             let action = connection.action();
             self.credit_known(action, &subject, moment);
             self.events.used(&action.used, moment.now_ms);
@@ -320,8 +346,12 @@ impl Forwarder {
             self.execute(subject, &action.branches, moment);
             return;
         }
-        let to_remember = memory.key_to_remember();
-        let (verdict, looked) = self.decide(&subject, ingress.clone(), turns, moment);
+        let to_remember = memory.is_to_be_remembered();
+        let Some(ingress) = subject.about.place.ingress() else {
+            let reason = pipeline::DropReason::PortNotHere;
+            return self.discard(subject.packet, reason, subject.about, moment);
+        };
+        let (verdict, looked) = self.decide(&subject, ingress, turns, moment);
         let is_in_vain = !lead_somewhere(&verdict.branches) || looked.is_crowded;
         let end = if is_in_vain {
             End::Fruitless
@@ -330,12 +360,12 @@ impl Forwarder {
         };
         self.ports.charge(subject.about.door, end);
         if looked.lacks_ports && self.lacks_first(&subject) {
-            return self.wait_for_first(subject, ingress, moment);
+            return self.wait_for_first(subject, moment);
         }
         let account = self.credit_fresh(&verdict, &subject, moment);
         self.execute(subject, &verdict.branches, moment);
-        if let Some(key) = to_remember {
-            self.remember(turns, &key, (verdict, account), &looked, moment);
+        if to_remember && let Some(key) = sought.key() {
+            self.remember(turns, key, (verdict, account), &looked, moment);
         }
     }
 

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use packet::{geneve, offload};
+use pipeline::DropReason;
 use pipeline::object::PortRef;
-use pipeline::{DropReason, Ingress};
 use tokio::sync::mpsc::Sender;
 
-use super::parse::About;
+use super::parse::{About, Subject};
 use super::ports::Door;
 use super::{Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
@@ -101,13 +101,9 @@ impl Forwarder {
                 .counters
                 .count_drop(reason, moment.now_ms, number, &frame.bytes);
         };
-        let ingress = Ingress::Tunnel {
-            vni,
-            inport: 0,
-            outport: egress,
-        };
-        if let Some(subject) = self.parse(packet, Door::Tunnel, place, moment) {
-            self.forward(subject, ingress, turns, moment);
+        if let Some((packet, mut about)) = self.parse(packet, Door::Tunnel, place, moment) {
+            let about = &mut about;
+            self.look_up(Subject { packet, about }, turns, moment);
         }
     }
 }

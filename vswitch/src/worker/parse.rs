@@ -9,10 +9,10 @@ use super::ports::Door;
 use super::{Forwarder, Moment, Place};
 use crate::buffer::Packet;
 
-/// A packet whose headers are known.
-pub(super) struct Subject {
+/// A packet whose headers are known. What is known of it stays where it was read: it is too much to hand round.
+pub(super) struct Subject<'a> {
     pub(super) packet: Packet,
-    pub(super) about: About,
+    pub(super) about: &'a mut About,
 }
 
 /// The link header of a packet as it came in.
@@ -38,10 +38,10 @@ pub(super) struct About {
     pub(super) link: Link,
 }
 
-impl Subject {
+impl Subject<'_> {
     /// What the packet says of its connection's progress.
     pub(super) fn segment(&self) -> Segment {
-        let About { flow, layout, .. } = &self.about;
+        let About { flow, layout, .. } = &*self.about;
         let length = match self.packet.offload.is_super() {
             true => self.packet.len() - usize::from(layout.network),
             false => flow.length as usize,
@@ -91,13 +91,14 @@ fn read(packet: &mut Packet) -> Result<(Flow, Layout), DropReason> {
 
 impl Forwarder {
     /// Reads the headers; a packet that cannot be read is dropped.
+    #[inline(always)]
     pub(super) fn parse(
         &mut self,
         mut packet: Packet,
         door: Door,
         place: Place,
         moment: Moment<'_>,
-    ) -> Option<Subject> {
+    ) -> Option<(Packet, About)> {
         match read(&mut packet) {
             Ok((flow, layout)) => {
                 let link = Link::of(&flow);
@@ -108,7 +109,7 @@ impl Forwarder {
                     place,
                     link,
                 };
-                Some(Subject { packet, about })
+                Some((packet, about))
             }
             Err(reason) => {
                 self.ports.count_drop(door);

@@ -1,6 +1,7 @@
 //! Where a packet entered, as one number: part of a flow's key, and of what is kept of a dropped packet.
 
 use packet::geneve;
+use pipeline::Ingress;
 use pipeline::object::{DatapathKey, PortKey, PortRef};
 
 /// Where a packet entered.
@@ -44,6 +45,19 @@ impl Place {
             })
             .number(),
             Self::Port(_) | Self::Underlay => self.number(),
+        }
+    }
+
+    /// How packets from there enter the pipeline; `None` before that is known.
+    pub fn ingress(self) -> Option<Ingress> {
+        match self {
+            Self::Port(at) => Some(Ingress::Interface(at)),
+            Self::Tunnel(header) => Some(Ingress::Tunnel {
+                vni: header.vni,
+                inport: header.ingress,
+                outport: header.egress,
+            }),
+            Self::Underlay => None,
         }
     }
 

@@ -8,8 +8,8 @@ mod datagrams;
 
 use packet::Piece;
 use packet::flow::{Fragment, Ip, Network, Transport};
+use pipeline::DropReason;
 use pipeline::conntrack::Tuple;
-use pipeline::{DropReason, Ingress};
 
 use super::parse::Subject;
 use super::ports::Door;
@@ -27,7 +27,6 @@ pub(super) struct Fragments {
 /// A fragment that waits for the first of its datagram.
 struct Held {
     packet: Packet,
-    ingress: Ingress,
     door: Door,
     place: Place,
 }
@@ -39,7 +38,7 @@ impl Fragments {
     }
 }
 
-impl Subject {
+impl Subject<'_> {
     /// Where a fragment stands in its datagram.
     pub(super) fn piece(&self) -> Option<Piece> {
         match &self.about.flow.network {
@@ -52,7 +51,7 @@ impl Subject {
 
     /// The sender and the datagram of a fragment.
     fn datagram(&self, piece: &Piece) -> Option<(u64, Id)> {
-        let about = &self.about;
+        let about = &*self.about;
         let Network::Ip(ip) = &about.flow.network else {
             return None;
         };
@@ -85,9 +84,8 @@ impl Forwarder {
     /// As [`Forwarder::forward`], for a fragment.
     pub(super) fn forward_fragment(
         &mut self,
-        mut subject: Subject,
+        mut subject: Subject<'_>,
         piece: Piece,
-        ingress: Ingress,
         turns: &mut Turns<'_>,
         moment: Moment<'_>,
     ) {
@@ -95,18 +93,20 @@ impl Forwarder {
         let admitted = self.admit(&subject, piece, moment, &mut lost);
         self.give_up(lost, moment);
         match admitted {
-            Err(reason) => self.discard(subject.packet, reason, &subject.about, moment),
+            Err(reason) => self.discard(subject.packet, reason, subject.about, moment),
             Ok(Admitted { first, waiting }) => {
                 if let Some(first) = &first {
                     subject.follow(first);
                 }
-                self.forward(subject, ingress, turns, moment);
+                self.look_up(subject, turns, moment);
                 for held in waiting {
                     self.counters.totals.holding.subtract(1);
-                    let subject = self.parse(held.packet, held.door, held.place, moment);
-                    if let (Some(mut subject), Some(first)) = (subject, &first) {
+                    let parsed = self.parse(held.packet, held.door, held.place, moment);
+                    if let (Some((packet, mut about)), Some(first)) = (parsed, &first) {
+                        let about = &mut about;
+                        let mut subject = Subject { packet, about };
                         subject.follow(first);
-                        self.forward(subject, held.ingress, turns, moment);
+                        self.look_up(subject, turns, moment);
                     }
                 }
             }
@@ -115,7 +115,7 @@ impl Forwarder {
 
     fn admit(
         &mut self,
-        subject: &Subject,
+        subject: &Subject<'_>,
         piece: Piece,
         moment: Moment<'_>,
         lost: &mut Lost<Held>,
@@ -135,23 +135,17 @@ impl Forwarder {
     }
 
     /// True if a packet is a fragment whose first has not come.
-    pub(super) fn lacks_first(&self, subject: &Subject) -> bool {
+    pub(super) fn lacks_first(&self, subject: &Subject<'_>) -> bool {
         let datagram = subject.piece().and_then(|piece| subject.datagram(&piece));
         datagram.is_some_and(|datagram| self.fragments.datagrams.lacks_first(datagram))
     }
 
     /// Keeps a fragment until the first of its datagram comes.
-    pub(super) fn wait_for_first(
-        &mut self,
-        subject: Subject,
-        ingress: Ingress,
-        moment: Moment<'_>,
-    ) {
+    pub(super) fn wait_for_first(&mut self, subject: Subject<'_>, moment: Moment<'_>) {
         let datagram = subject.piece().and_then(|piece| subject.datagram(&piece));
         let Subject { packet, about } = subject;
         let held = Held {
             packet,
-            ingress,
             door: about.door,
             place: about.place,
         };
@@ -162,7 +156,7 @@ impl Forwarder {
         match refused {
             None => self.counters.totals.holding.add(1),
             Some(held) => {
-                self.discard(held.packet, DropReason::FragmentRoom, &about, moment);
+                self.discard(held.packet, DropReason::FragmentRoom, about, moment);
             }
         }
     }

@@ -1,35 +1,72 @@
 //! Step 4: the verdict on an earlier packet of the flow, if it still holds.
 
+use arrayvec::ArrayVec;
 use packet::FlowKey;
 use packet::flow::Network;
 
-use super::parse::Subject;
-use super::{Action, Forwarder, Moment, Turns};
-use crate::connection::{Connection, Key};
+use super::parse::{About, Subject};
+use super::{Action, Forwarder, GROUP, Moment, Turns};
+use crate::connection::{Approach, Connection, Key};
 use crate::conntrack::Reference;
+
+/// The key of a packet's flow, and how far the search for it has come; nothing for what has no key.
+pub(super) struct Sought(Option<(Key, Approach)>);
+
+impl Sought {
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.0.as_ref().map(|(key, _)| key)
+    }
+}
+
+impl Turns<'_> {
+    /// Begins to look for what is remembered of a packet's flow.
+    #[inline(always)]
+    pub(super) fn seek(&self, about: &About) -> Sought {
+        let key = FlowKey::of(about.place.number(), &about.flow).map(|key| key.words());
+        Sought(key.map(|key| (key, self.flows.approach(&key))))
+    }
+
+    /// Brings near what will be looked at of each packet of a group, step by step for all of them.
+    pub(super) fn approach(&self, group: &mut ArrayVec<(About, Sought), GROUP>) {
+        for (_, sought) in &mut *group {
+            if let Some((_, approach)) = &mut sought.0 {
+                self.flows.approach_entry(approach);
+            }
+        }
+        for (_, sought) in group {
+            let Some((_, approach)) = &sought.0 else {
+                continue;
+            };
+            let words = self.flows.approach_action(approach).into_iter().flatten();
+            for reference in words.map_while(Reference::of_word) {
+                self.tracked.approach(reference);
+            }
+        }
+    }
+}
 
 /// What is remembered of a packet's flow.
 pub(super) enum Memory<'t> {
     /// A verdict that holds for the packet.
     Valid(Connection<'t, Action>),
     /// A verdict on which something has changed since.
-    Void(Key),
+    Void,
     /// A verdict on connections that are not what they were, or that the packet takes further.
-    Moved(Key),
+    Moved,
     /// A verdict for packets with a greater TTL or a smaller length.
     Unfit,
     /// Nothing.
-    Unknown(Key),
+    Unknown,
     /// Such packets are never remembered.
     Never,
 }
 
 impl Memory<'_> {
-    /// Under which key a fresh verdict is to be remembered.
-    pub(super) fn key_to_remember(&self) -> Option<Key> {
+    /// Whether a fresh verdict is to be remembered.
+    pub(super) fn is_to_be_remembered(&self) -> bool {
         match self {
-            Self::Void(key) | Self::Moved(key) | Self::Unknown(key) => Some(*key),
-            Self::Valid(_) | Self::Unfit | Self::Never => None,
+            Self::Void | Self::Moved | Self::Unknown => true,
+            Self::Valid(_) | Self::Unfit | Self::Never => false,
         }
     }
 }
@@ -38,38 +75,39 @@ impl Memory<'_> {
 /// note of the packet.
 pub(super) fn recall<'t>(
     turns: &'t Turns<'_>,
-    subject: &Subject,
+    (subject, sought): (&Subject<'_>, &Sought),
     moment: Moment<'_>,
 ) -> Memory<'t> {
-    let about = &subject.about;
-    let Some(key) = FlowKey::of(about.place.number(), &about.flow) else {
+    let Some((key, approach)) = &sought.0 else {
         return Memory::Never;
     };
-    let key = key.words();
-    let Some(connection) = turns.flows.find(&key) else {
-        return Memory::Unknown(key);
+    let Some(connection) = turns.flows.find_approached(approach, key) else {
+        return Memory::Unknown;
     };
     let snapshot = moment.snapshot;
     if !connection.is_valid_for(snapshot.tables_number) {
         let sum = snapshot.tables.generation_sum(&connection.action().deps);
         if sum != connection.generation() {
-            return Memory::Void(key);
+            return Memory::Void;
         }
         connection.validate(snapshot.tables_number);
     }
-    let ttl = match &about.flow.network {
+    let flow = &subject.about.flow;
+    let ttl = match &flow.network {
         Network::Ip(ip) => ip.ttl,
         _ => 0,
     };
-    if !connection.admits(ttl, about.flow.length) {
+    if !connection.admits(ttl, flow.length) {
         return Memory::Unfit;
     }
-    let words = connection.references();
-    let references = words.iter().copied().map_while(Reference::of_word);
-    if references.clone().next().is_some() {
+    let mut references = connection
+        .references()
+        .map_while(Reference::of_word)
+        .peekable();
+    if references.peek().is_some() {
         let segment = subject.segment();
         if !turns.tracked.follow(references, &segment, moment.now_ms) {
-            return Memory::Moved(key);
+            return Memory::Moved;
         }
     }
     Memory::Valid(connection)
@@ -80,11 +118,11 @@ impl Forwarder {
         let totals = &self.counters.totals;
         match memory {
             Memory::Valid(_) => totals.hits.add(1),
-            Memory::Void(_) | Memory::Moved(_) => {
+            Memory::Void | Memory::Moved => {
                 totals.stale.add(1);
                 totals.misses.add(1);
             }
-            Memory::Unfit | Memory::Unknown(_) | Memory::Never => totals.misses.add(1),
+            Memory::Unfit | Memory::Unknown | Memory::Never => totals.misses.add(1),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Step 1: a batch from a port or the tunnel.
 
-use pipeline::{DropReason, Ingress};
+use pipeline::DropReason;
 
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
@@ -39,13 +39,13 @@ impl Forwarder {
         result.is_ok()
     }
 
-    /// A frame from a port on this node enters the pipeline by that port.
+    /// A frame from a port on this node enters the network by that port.
     pub(super) fn enter_port(
         &mut self,
         id: usize,
         packet: Packet,
         moment: Moment<'_>,
-    ) -> Option<(Packet, Place, Ingress)> {
+    ) -> Option<(Packet, Place)> {
         let Some(at) = self.ports.plugged(id).map(|plugged| plugged.at) else {
             let place = Place::Underlay.number();
             self.counters.count_drop(
@@ -57,6 +57,6 @@ impl Forwarder {
             self.pool.give(packet);
             return None;
         };
-        Some((packet, Place::Port(at), Ingress::Interface(at)))
+        Some((packet, Place::Port(at)))
     }
 }
