@@ -19,6 +19,17 @@ pub struct Failure {
     pub is_drawn: bool,
 }
 
+/// Who reads standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Somebody at a terminal.
+    Person,
+    /// A script that calls `vsctl`.
+    Script,
+    /// A script that calls `ovn-nbctl`, and knows nothing of hints.
+    OvnScript,
+}
+
 impl Failure {
     /// Something is wrong with what the database holds or cannot take.
     pub fn new(message: impl Into<String>) -> Self {
@@ -56,13 +67,18 @@ impl Failure {
     ///
     /// Scripts compare what is printed there with what `ovn-nbctl` prints, so that hints about the contents
     /// of the database are shown to people only.
-    pub fn text(&self, program: &str, is_terminal: bool, palette: &Palette) -> String {
+    pub fn text(&self, program: &str, reader: Reader, palette: &Palette) -> String {
         if self.is_drawn {
             return format!("{}\n", self.message);
         }
         let program = paint(palette.bad, &format!("{program}:"));
         let mut text = format!("{program} {}\n", self.message);
-        if self.is_usage || is_terminal {
+        let has_hints = match reader {
+            Reader::Person => true,
+            Reader::Script => self.is_usage,
+            Reader::OvnScript => false,
+        };
+        if has_hints {
             let help = paint(palette.help, "help:");
             for hint in &self.hints {
                 text.push_str(&format!("  {help} {hint}\n"));
@@ -95,21 +111,33 @@ impl From<String> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, Palette};
+    use super::{Failure, Palette, Reader};
 
-    #[test]
-    fn hints_about_the_databases_contents_are_for_people_only() {
-        let failure = Failure::new("s: switch name not found").hint("did you mean 't'?");
-        let plain = "vsctl: s: switch name not found\n";
-        assert_eq!(failure.text("vsctl", false, &Palette::PLAIN), plain);
-        let hinted = format!("{plain}  help: did you mean 't'?\n");
-        assert_eq!(failure.text("vsctl", true, &Palette::PLAIN), hinted);
+    fn check(failure: Failure, expected: &[(Reader, bool)]) {
+        for &(reader, is_hinted) in expected {
+            let help = if is_hinted { "  help: do\n" } else { "" };
+            let text = failure.text("vsctl", reader, &Palette::PLAIN);
+            assert_eq!(text, format!("vsctl: wrong\n{help}"), "{reader:?}");
+        }
     }
 
     #[test]
-    fn hints_about_the_command_line_are_for_everybody() {
-        let failure = Failure::usage("unknown command 'x'").hint("did you mean 'y'?");
-        let hinted = "vsctl: unknown command 'x'\n  help: did you mean 'y'?\n";
-        assert_eq!(failure.text("vsctl", false, &Palette::PLAIN), hinted);
+    fn hints_about_the_databases_contents_are_for_people_only() {
+        let expected = [
+            (Reader::Person, true),
+            (Reader::Script, false),
+            (Reader::OvnScript, false),
+        ];
+        check(Failure::new("wrong").hint("do"), &expected);
+    }
+
+    #[test]
+    fn hints_about_the_command_line_are_for_all_who_call_vsctl_by_its_name() {
+        let expected = [
+            (Reader::Person, true),
+            (Reader::Script, true),
+            (Reader::OvnScript, false),
+        ];
+        check(Failure::usage("wrong").hint("do"), &expected);
     }
 }

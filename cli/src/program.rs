@@ -1,6 +1,7 @@
 //! `vsctl` as a process: arguments, environment, output, exit status.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,14 +10,17 @@ use nix::unistd::Pid;
 
 use crate::chain::prepare;
 use crate::command::{Call, Handler};
-use crate::failure::Failure;
+use crate::failure::{Failure, Reader};
 use crate::options::{Action, Settings, read};
 use crate::output::{Palette, paint};
 use crate::session::{Console, execute};
 use crate::{help, listing};
 
-/// What messages call the program.
+/// The program's name.
 pub const NAME: &str = "vsctl";
+
+/// The name of a link by which scripts written for OVN may start it.
+const OVN_NAME: &str = "ovn-nbctl";
 
 /// Runs the program and returns its exit status: 0, or 1 when something was wrong.
 pub fn main() -> ExitCode {
@@ -33,11 +37,31 @@ pub fn main() -> ExitCode {
             // Where there are no colours, this takes them from what was drawn already.
             let mut stderr = anstream::stderr();
             let palette = Palette::of(&std::io::stderr());
-            let text = failure.text(NAME, std::io::stderr().is_terminal(), &palette);
+            let text = failure.text(called(), reader(), &palette);
             // Nobody is left to tell when standard error is closed.
             let _ = stderr.write_all(text.as_bytes());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What messages call the program: what the script that started it calls it.
+fn called() -> &'static str {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    let name = path.as_deref().and_then(Path::file_name);
+    match name.is_some_and(|name| name == OVN_NAME) {
+        true => OVN_NAME,
+        false => NAME,
+    }
+}
+
+fn reader() -> Reader {
+    if std::io::stderr().is_terminal() {
+        Reader::Person
+    } else if called() == OVN_NAME {
+        Reader::OvnScript
+    } else {
+        Reader::Script
     }
 }
 
@@ -88,7 +112,8 @@ fn set_alarm(after: Duration) {
     std::thread::spawn(move || {
         std::thread::sleep(after);
         let text = format!(
-            "{NAME}: terminating with signal 14 (Alarm clock): timeout of {} s expired\n",
+            "{}: terminating with signal 14 (Alarm clock): timeout of {} s expired\n",
+            called(),
             after.as_secs()
         );
         // The signal says it, too.
@@ -107,7 +132,7 @@ impl Console for Streams {
 
     fn warn(&mut self, text: &str) {
         let palette = Palette::of(&std::io::stderr());
-        let heading = paint(palette.heading, &format!("{NAME}: warning:"));
+        let heading = paint(palette.heading, &format!("{}: warning:", called()));
         let line = format!("{heading} {text}\n");
         // A warning that nobody can read changes nothing.
         let _ = std::io::stderr().write_all(line.as_bytes());

@@ -120,6 +120,42 @@ fn what_is_nearly_a_command_or_option_is_answered_with_the_right_one() {
     }
 }
 
+/// Input: wrong lines by way of a link called `ovn-nbctl`. Output: that name, and nothing that OVN does not say.
+#[test]
+fn scripts_written_for_ovn_may_start_it_by_a_link() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let link = directory.path().join("ovn-nbctl");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_vsctl"), &link).expect("a link");
+    let served = Served::start();
+    for (words, expected) in [
+        (
+            ["list", "--", "ls-list"],
+            "ovn-nbctl: 'list' command requires at least 1 arguments\n",
+        ),
+        (
+            ["ls-add", "s", "t"],
+            "ovn-nbctl: 'ls-add' command takes at most 1 arguments\n",
+        ),
+        (
+            ["--foo", "ls-add", "s"],
+            "ovn-nbctl: unrecognized option '--foo'\n",
+        ),
+        (
+            ["ls-del", "s", "--"],
+            "ovn-nbctl: s: switch name not found\n",
+        ),
+    ] {
+        let mut command = std::process::Command::new(&link);
+        command.env("WEFT_NORTHBOUND", served.address().to_string());
+        let output = run(command.args(words));
+        assert_eq!(
+            (output.stderr.as_str(), output.status),
+            (expected, 1),
+            "{words:?}"
+        );
+    }
+}
+
 #[test]
 fn shells_and_manuals_are_made_from_the_same_commands() {
     for shell in ["bash", "zsh", "fish"] {

@@ -53,7 +53,11 @@ impl Memory {
 impl Side for Memory {
     fn run(&mut self, words: &[String]) -> Output {
         self.act(words).unwrap_or_else(|failure| Output {
-            stderr: failure.text("vsctl", false, &cli::output::Palette::PLAIN),
+            stderr: failure.text(
+                "vsctl",
+                cli::failure::Reader::Script,
+                &cli::output::Palette::PLAIN,
+            ),
             status: 1,
             ..Output::default()
         })
