@@ -63,6 +63,8 @@ pub enum Peers {
     Only(Id<AddressSet>),
     /// All but those of an address set (`exempted_ext_ips`).
     Except(Id<AddressSet>),
+    /// None: both columns are set, and OVN applies no such translation.
+    Nobody,
 }
 
 impl Nat {
@@ -83,7 +85,7 @@ impl Nat {
             distributed: distributed(kind, row)?,
             is_stateless: is_true("stateless") && kind == NatKind::DnatAndSnat,
             adds_route: is_true("add_route") && kind != NatKind::Snat,
-            peers: peers(row)?,
+            peers: peers(row),
             gateway_port: row.gateway_port,
         })
     }
@@ -151,15 +153,12 @@ fn distributed(kind: NatKind, row: &nb::Nat) -> Result<Option<Distributed>, RowF
     Ok(distributed.map(|(mac, port)| Distributed { port, mac }))
 }
 
-fn peers(row: &nb::Nat) -> Result<Peers, RowFault> {
+fn peers(row: &nb::Nat) -> Peers {
     match (row.allowed_ext_ips, row.exempted_ext_ips) {
-        (None, None) => Ok(Peers::All),
-        (Some(set), None) => Ok(Peers::Only(set)),
-        (None, Some(set)) => Ok(Peers::Except(set)),
-        (Some(_), Some(_)) => Err(RowFault::new(
-            "exempted_ext_ips",
-            "it cannot be set together with allowed_ext_ips",
-        )),
+        (None, None) => Peers::All,
+        (Some(set), None) => Peers::Only(set),
+        (None, Some(set)) => Peers::Except(set),
+        (Some(_), Some(_)) => Peers::Nobody,
     }
 }
 

@@ -204,7 +204,10 @@ fn translations_and_gateways() {
     lost.logical_port = Some("nobody".into());
     lost.options = map(&[("stateless", "true"), ("add_route", "true")]);
     let vain = nat(0x24, "dnat", "192.0.2.3", "10.0.0.3");
-    let mut central = router(0x32, "central", &to_gateway, &[&lost]);
+    let mut contradictory = nat(0x25, "snat", "192.0.2.4", "10.0.4.0/24");
+    contradictory.allowed_ext_ips = Some(peers.id);
+    contradictory.exempted_ext_ips = Some(peers.id);
+    let mut central = router(0x32, "central", &to_gateway, &[&lost, &contradictory]);
     central.options.extend(map(&[
         ("chassis", "n3"),
         ("lb_force_snat_ip", "router_ip"),
@@ -222,7 +225,7 @@ fn translations_and_gateways() {
     operations.extend(gateways.iter().map(Table::insert));
     operations.extend([outside.insert(), to_gateway.insert(), plain_port.insert()]);
     operations.extend([ranged.insert(), floating.insert(), lost.insert()]);
-    operations.extend([vain.insert(), peers.insert()]);
+    operations.extend([vain.insert(), contradictory.insert(), peers.insert()]);
     operations.extend([distributed.insert(), central.insert(), useless.insert()]);
     let mut story = Story::begin(&["n3"]);
     story.world.commit(&operations);

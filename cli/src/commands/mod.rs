@@ -12,6 +12,7 @@ mod load_balancer_vip;
 mod mac_binding;
 mod meter;
 mod nat;
+mod nat_gateway;
 mod nat_list;
 mod node;
 mod port_group;

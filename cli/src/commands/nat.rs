@@ -6,6 +6,7 @@ use model::nat::NatKind;
 use model::nb::{AddressSet, LogicalRouter, LogicalRouterPort, LogicalSwitchPort, Nat};
 use model::{Datum, Id, Table as _};
 
+use super::nat_gateway::Gateway;
 use super::nat_list::list;
 use crate::address::{is_mac, normalize_address, normalize_network};
 use crate::command::{Call, Command, CommandOption, Group, IF_EXISTS, MAY_EXIST};
@@ -91,9 +92,9 @@ struct Wanted<'a> {
 fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let router: LogicalRouter = require(context, call.argument(0))?;
     let wanted = Wanted::parse(context, call)?;
-    let gateway_port = parse_gateway_port(context, call, &router)?;
+    let gateway = Gateway::find(context, call, &router, &wanted.external_ip)?;
     for existing in nats(context, &router) {
-        match wanted.compare(&existing)? {
+        match wanted.compare(&existing, &gateway)? {
             Comparison::Different => continue,
             Comparison::Same if call.has("--may-exist") => {
                 replace(context, &existing, &wanted);
@@ -114,7 +115,7 @@ fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    insert(context, call, &router, wanted, gateway_port);
+    insert(context, call, &router, wanted, gateway.asked);
     Ok(())
 }
 
@@ -143,7 +144,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// How it relates to an existing translation.
-    fn compare(&self, existing: &Nat) -> Result<Comparison, Failure> {
+    fn compare(&self, existing: &Nat, gateway: &Gateway) -> Result<Comparison, Failure> {
         let external = normalize_network(&existing.external_ip);
         let logical = normalize_network(&existing.logical_ip);
         let (Some(external), Some(logical)) = (external, logical) else {
@@ -156,7 +157,7 @@ impl<'a> Wanted<'a> {
             _ => ("external_ip", &self.external_ip, has_external, has_logical),
         };
         let kind = self.kind;
-        if kind == existing.r#type && is_taken {
+        if kind == existing.r#type && is_taken && gateway.is_of(existing) {
             if is_same {
                 return Ok(Comparison::Same);
             }
@@ -258,29 +259,6 @@ fn parse_range(text: &str) -> Result<&str, Failure> {
         return Ok(text);
     }
     Err(Failure::new(format!("invalid port range {text}.")))
-}
-
-fn parse_gateway_port(
-    context: &Context<'_>,
-    call: &Call,
-    router: &LogicalRouter,
-) -> Result<Option<Id<LogicalRouterPort>>, Failure> {
-    let Some(name) = call.option("--gateway-port") else {
-        return Ok(None);
-    };
-    let port: LogicalRouterPort = require(context, name)?;
-    if !router.ports.contains(&port.id) {
-        return Err(Failure::new(format!(
-            "{name} is not a router port of logical router: {}.",
-            call.argument(0)
-        )));
-    }
-    if port.ha_chassis_group.is_none() && port.gateway_chassis.is_empty() {
-        return Err(Failure::new(format!(
-            "{name} is not a distributed gateway router port."
-        )));
-    }
-    Ok(Some(port.id))
 }
 
 /// The translations of a router that exist.

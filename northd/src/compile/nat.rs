@@ -31,6 +31,12 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
             "it does nothing: its router has neither options:chassis nor a port with gateway_chassis",
         );
     }
+    let Some(peers) = peers(reader, nat.peers) else {
+        return out.warn(
+            "exempted_ext_ips",
+            "the translation does nothing: allowed_ext_ips is set, too",
+        );
+    };
     let Some(router) = reader.datapath_key(router) else {
         return;
     };
@@ -49,7 +55,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
             .external_ports
             .map(|ports| ports.start().get()..=ports.end().get()),
         distributed,
-        peers: peers(reader, nat.peers),
+        peers,
         is_stateless: nat.is_stateless,
         add_route: nat.adds_route,
         gateway_port: nat.gateway_port.and_then(|port| key_of(reader, port)),
@@ -73,15 +79,17 @@ fn distributed(
     })
 }
 
-fn peers(reader: &mut Reader<'_>, peers: Peers) -> NatPeers {
+/// The peers that the nodes look for; `None` where there can be none.
+fn peers(reader: &mut Reader<'_>, peers: Peers) -> Option<NatPeers> {
     let mut name = |set: Id<nb::AddressSet>| {
         let name = reader.column::<nb::AddressSet, String>(set.uuid(), "name");
         name.unwrap_or_default().into()
     };
     match peers {
-        Peers::All => NatPeers::All,
-        Peers::Only(set) => NatPeers::Only(name(set)),
-        Peers::Except(set) => NatPeers::AllBut(name(set)),
+        Peers::All => Some(NatPeers::All),
+        Peers::Only(set) => Some(NatPeers::Only(name(set))),
+        Peers::Except(set) => Some(NatPeers::AllBut(name(set))),
+        Peers::Nobody => None,
     }
 }
 
