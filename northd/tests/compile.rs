@@ -268,6 +268,8 @@ fn two_switches_joined_by_a_router() {
     script.switch("s2", S2, vec![b, router_lsp("s2-r", 2, "r-s2")]);
     let mut second = lrp("r-s2", 2, "0a:00:00:00:00:02", &["10.0.2.1/24"]);
     second.options.insert("gateway_mtu".into(), "1400".into());
+    let redirect_type = ["redirect-type", "bridged"].map(str::to_owned);
+    second.options.extend([redirect_type.into()]);
     second.enabled = Some(false);
     let first = lrp(
         "r-s1",

@@ -1,9 +1,10 @@
-//! The nodes that a distributed gateway port may be on: `lrp-*-gateway-chassis`.
+//! The nodes that a distributed gateway port may be on, and how the others reach it: `lrp-*-gateway-chassis`,
+//! `lrp-*-redirect-type`.
 
 use std::cmp::Reverse;
 
 use model::nb::{GatewayChassis, LogicalRouterPort};
-use model::{Datum, Id};
+use model::{Datum, Id, Table as _};
 
 use crate::command::{Call, Command, Group};
 use crate::context::Context;
@@ -36,8 +37,25 @@ pub(super) static GROUP: Group = Group {
             "print the nodes that PORT may be on, the greatest priority first",
             list,
         ),
+        Command::rows(
+            "lrp-set-redirect-type",
+            ("PORT TYPE", 2, 2),
+            "set how packets get from other nodes to the one PORT is on ('overlay' or 'bridged')",
+            set_redirect_type,
+        )
+        .details("Nodes send them through tunnels (overlay); bridged is kept, and warned about."),
+        Command::rows(
+            "lrp-get-redirect-type",
+            ("PORT", 1, 1),
+            "print how packets get from other nodes to the one PORT is on",
+            get_redirect_type,
+        ),
     ],
 };
+
+/// The option of ports, and what it may be; the first is what it is where it is not set.
+const REDIRECT_TYPE: &str = "redirect-type";
+const REDIRECT_TYPES: [&str; 2] = ["overlay", "bridged"];
 
 fn set(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let port: LogicalRouterPort = require(context, call.argument(0))?;
@@ -86,6 +104,28 @@ fn list(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     for chassis in all(context, &port) {
         context.line(format!("{} {:>5}", chassis.name, chassis.priority));
     }
+    Ok(())
+}
+
+fn set_redirect_type(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
+    let mut port: LogicalRouterPort = require(context, call.argument(0))?;
+    let word = call.argument(1);
+    let is_known = |known: &&str| known.eq_ignore_ascii_case(word);
+    if !REDIRECT_TYPES.iter().any(is_known) {
+        return Err(Failure::new(format!("Invalid redirect type: {word}")));
+    }
+    port.options.insert(REDIRECT_TYPE.into(), word.into());
+    let (uuid, column) = (port.id.uuid(), "options");
+    context.rows.verify(LogicalRouterPort::SCHEMA, uuid, column);
+    let options = Datum::map(port.options);
+    context.rows.update(port.id, column, options);
+    Ok(())
+}
+
+fn get_redirect_type(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
+    let port: LogicalRouterPort = require(context, call.argument(0))?;
+    let word = port.options.get(REDIRECT_TYPE).map(String::as_str);
+    context.line(word.unwrap_or(REDIRECT_TYPES[0]));
     Ok(())
 }
 

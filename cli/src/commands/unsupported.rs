@@ -22,8 +22,6 @@ pub(super) static GROUP: Group = Group {
         Command::unsupported("fwd-group-add").options(&[CommandOption::flag("--liveness", "")]),
         Command::unsupported("fwd-group-del"),
         Command::unsupported("fwd-group-list"),
-        Command::unsupported("lrp-set-redirect-type"),
-        Command::unsupported("lrp-get-redirect-type"),
         Command::unsupported("lr-policy-add"),
         Command::unsupported("lr-policy-del"),
         Command::unsupported("lr-policy-list"),

@@ -15,7 +15,15 @@ use super::options::Options;
 use super::switch::requested_key;
 use super::{Output, Reader};
 
-const OPTIONS: &[&str] = &["gateway_mtu", "requested-tnl-key", "route_table"];
+const OPTIONS: &[&str] = &[
+    "gateway_mtu",
+    REDIRECT_TYPE,
+    "requested-tnl-key",
+    "route_table",
+];
+
+/// How packets get to the node that the port is on.
+const REDIRECT_TYPE: &str = "redirect-type";
 
 /// The least IPv4 MTU (RFC 791): `gateway_mtu` below it would stop everything.
 const LEAST_MTU: u16 = 68;
@@ -48,6 +56,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         out.object(connected_route(at, network));
     }
     let options = Options::new("options", &port.options, OPTIONS, out);
+    warn_of_redirect_type(&options, out);
     let peer = peer(reader, &port, out);
     let gateway_mtu = options.number("gateway_mtu", LEAST_MTU, u16::MAX, out);
     out.object(Object::Port(Port {
@@ -65,6 +74,16 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         }),
         name: port.name,
     }));
+}
+
+/// Nodes reach each other through tunnels, whatever else is asked for.
+fn warn_of_redirect_type(options: &Options<'_>, out: &mut Output) {
+    let asked = options.text(REDIRECT_TYPE);
+    if let Some(word) = asked.filter(|word| !word.eq_ignore_ascii_case("overlay")) {
+        let message =
+            format!("{REDIRECT_TYPE}={word:?} is not carried out: packets go through tunnels");
+        out.warn("options", message);
+    }
 }
 
 /// What the port is joined to: the router port that `peer` names, else the switch port that names this one.
