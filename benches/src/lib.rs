@@ -6,8 +6,9 @@
 //! - [`traffic`] brings connections up as two ends would, and gives the frames to be replayed.
 //!
 //! Two programs stand on that. `count` counts instructions under callgrind, which are the same on a busy machine and
-//! on a quiet one, and so can be held to a baseline. `replay` measures time. `cargo xtask bench` runs either; what they
-//! found is in `docs/performance.md`.
+//! on a quiet one, and so can be held to a baseline. `replay` measures time. A third, `compare`, needs devices: it sends
+//! traffic through weft and other systems in turn, one of them `forwarder`, which does nothing but forward.
+//! `cargo xtask bench` runs them; what they found is in `docs/performance.md`.
 
 pub mod frame;
 pub mod network;

@@ -24,7 +24,10 @@ const USAGE: &str = "\
 usage: cargo xtask bench                    count instructions and compare them, then measure time
        cargo xtask bench count              only count and compare
        cargo xtask bench count --renew      count, and write the counts down as those to compare with
-       cargo xtask bench replay [NAME...]   only measure time, of the scenarios whose names begin so";
+       cargo xtask bench replay [NAME...]   only measure time, of the scenarios whose names begin so
+       cargo xtask bench ground             compare with other systems on devices, and write benches/RESULTS.md
+       cargo xtask bench ground [--quick] [WHAT...]
+                                            only print, of systems or loads (streams, frames, echo, connects, idle)";
 
 /// Runs what the words after `bench` ask for.
 pub(crate) fn run(words: &[String]) -> Result<()> {
@@ -37,6 +40,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         ["count"] => compare(),
         ["count", "--renew"] => renew(),
         ["replay", ref names @ ..] => replay(names),
+        ["ground", ref words @ ..] => ground(words),
         _ => bail!("{USAGE}"),
     }
 }
@@ -113,8 +117,12 @@ fn build(program: &str, profile: &str) -> Result<PathBuf> {
         .status()
         .context("cannot start cargo")?;
     ensure!(built.success(), "the program {program} does not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
-    Ok(target.join(profile).join(program))
+    Ok(target().join(profile).join(program))
+}
+
+/// Where cargo puts what it builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from)
 }
 
 /// Instructions of each piece of work.
@@ -154,6 +162,24 @@ fn run_counted(program: &Path, dumps: &Path) -> Result<Counts> {
     }
     ensure!(!counts.is_empty(), "nothing was counted");
     Ok(counts)
+}
+
+/// Compares with other systems.
+fn ground(words: &[&str]) -> Result<()> {
+    let packages = ["northd", "vswitch", "cli", "benches"];
+    let built = cargo()
+        .args(["build", "--release", "--bins"])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(built.success(), "the programs do not build");
+    let status = Command::new(target().join("release/compare"))
+        .args(words)
+        .status()
+        .context("cannot start the program that compares")?;
+    ensure!(status.success(), "the comparison failed");
+    Ok(())
 }
 
 fn replay(names: &[&str]) -> Result<()> {
