@@ -92,8 +92,8 @@ fn what_is_nearly_a_command_or_option_is_answered_with_the_right_one() {
              help: vsctl needs no daemon: leave out --detach and OVN_NB_DAEMON\n",
         ),
         (
-            ["qos-add", "a", "b"],
-            "vsctl: 'qos-add' command is not supported\n  help: ovn-nbctl has this command; \
+            ["mirror-add", "a", "b"],
+            "vsctl: 'mirror-add' command is not supported\n  help: ovn-nbctl has this command; \
              this version of weft does not carry out what it configures\n",
         ),
         (

@@ -2,7 +2,7 @@
 //!
 //! A table is declared in [`nb`] (or [`sb`], northd's own state) and has from there its typed struct, its
 //! generic rows, its text forms and its rules. What the texts of a row mean beyond that is said by the row's
-//! value in [`acl`], [`lb`] or [`nat`]. A [`Database`] is an immutable revision; a transaction makes
+//! value in [`acl`], [`lb`], [`nat`] or [`qos`]. A [`Database`] is an immutable revision; a transaction makes
 //! the next one of it.
 
 mod cow;
@@ -21,6 +21,7 @@ pub mod lb;
 pub mod nat;
 pub mod nb;
 pub mod operation;
+pub mod qos;
 pub mod sb;
 pub mod schema;
 pub mod table;

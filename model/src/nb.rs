@@ -337,7 +337,7 @@ tables! {
     }
 
     /// A rule that marks packets or limits their rate.
-    "QoS" Qos {
+    "QoS" Qos => enforced() {
         action: BTreeMap<String, i64> => one_of(&["dscp"]), value_range(0, 63);
         bandwidth: BTreeMap<String, i64> => one_of(&["rate", "burst"]), value_range(1, 4_294_967_295);
         direction: String => one_of(&["from-lport", "to-lport"]);

@@ -188,6 +188,7 @@ fn the_tables_in_force_are_these() {
             "NAT",
             "NB_Global",
             "Port_Group",
+            "QoS",
             "Static_MAC_Binding",
         ]
     );

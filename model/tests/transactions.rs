@@ -256,13 +256,13 @@ fn values_keep_to_their_types_and_constraints() {
 #[test]
 fn tables_that_are_not_carried_out_are_refused_and_internal_ones_hidden() {
     refuse(
-        &[nb::Qos {
+        &[nb::Dns {
             id: id(9),
-            ..nb::Qos::default()
+            ..nb::Dns::default()
         }
         .insert()],
         ErrorKind::NotSupported,
-        "table QoS is not supported by this version of weft: its rows would have no effect",
+        "table DNS is not supported by this version of weft: its rows would have no effect",
     );
     let chassis = sb::Chassis {
         id: id(9),
@@ -292,16 +292,16 @@ fn tables_that_are_not_carried_out_are_refused_and_internal_ones_hidden() {
 fn columns_that_refer_to_tables_not_carried_out_stay_empty() {
     let some = || Datum::scalar(Uuid::from_u128(7));
     refuse(
-        &[set::<nb::LogicalSwitch>(1, "qos_rules", some())],
+        &[set::<nb::LogicalSwitch>(1, "dns_records", some())],
         ErrorKind::NotSupported,
-        "Logical_Switch column qos_rules refers to table QoS, which is not supported by this version of weft",
+        "Logical_Switch column dns_records refers to table DNS, which is not supported by this version of weft",
     );
     refuse(
         &[set::<nb::LogicalSwitchPort>(2, "dhcpv4_options", some())],
         ErrorKind::NotSupported,
         "Logical_Switch_Port column dhcpv4_options refers to table DHCP_Options, which is not supported by this version of weft",
     );
-    let empty = set::<nb::LogicalSwitch>(1, "qos_rules", Datum::empty_set());
+    let empty = set::<nb::LogicalSwitch>(1, "dns_records", Datum::empty_set());
     commit(&start(), &[empty]).expect("accepted");
 }
 

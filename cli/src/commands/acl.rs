@@ -221,7 +221,7 @@ fn wanted(call: &Call) -> Result<Acl, Failure> {
 }
 
 /// The direction whose first letter it is.
-fn parse_direction(text: &str) -> Result<&'static str, Failure> {
+pub(super) fn parse_direction(text: &str) -> Result<&'static str, Failure> {
     match text.as_bytes().first() {
         Some(b't') => Ok("to-lport"),
         Some(b'f') => Ok("from-lport"),
@@ -231,7 +231,8 @@ fn parse_direction(text: &str) -> Result<&'static str, Failure> {
     }
 }
 
-fn parse_priority(text: &str) -> Result<i64, Failure> {
+/// A rule's priority.
+pub(super) fn parse_priority(text: &str) -> Result<i64, Failure> {
     scan_within(text, 0..=32_767)
         .ok_or_else(|| Failure::new(format!("{text}: priority must in range 0...32767")))
 }

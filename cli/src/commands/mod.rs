@@ -16,6 +16,7 @@ mod nat_gateway;
 mod nat_list;
 mod node;
 mod port_group;
+mod qos;
 mod route;
 mod route_list;
 mod router;
@@ -43,6 +44,7 @@ pub(super) static GROUPS: &[&Group] = &[
     &load_balancer::GROUP,
     &load_balancer_owner::GROUP,
     &nat::GROUP,
+    &qos::GROUP,
     &meter::GROUP,
     &database::GROUP,
     &alone::NETWORK,

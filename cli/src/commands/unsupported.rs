@@ -7,9 +7,6 @@ use crate::command::{Command, CommandOption, Group};
 pub(super) static GROUP: Group = Group {
     title: "Commands of ovn-nbctl that are not supported",
     commands: &[
-        Command::unsupported("qos-add"),
-        Command::unsupported("qos-del"),
-        Command::unsupported("qos-list"),
         Command::unsupported("mirror-add"),
         Command::unsupported("mirror-del"),
         Command::unsupported("mirror-list"),
