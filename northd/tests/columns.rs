@@ -83,6 +83,7 @@ const READ: &[(&str, &[&str])] = &[
             "load_balancer_group",
             "other_config",
             "ports",
+            "qos_rules",
         ],
     ),
     (
@@ -117,6 +118,10 @@ const READ: &[(&str, &[&str])] = &[
     ),
     ("NB_Global", &["nb_cfg", "options"]),
     ("Port_Group", &["acls", "ports"]),
+    (
+        "QoS",
+        &["action", "bandwidth", "direction", "match", "priority"],
+    ),
     (
         "Static_MAC_Binding",
         &["ip", "logical_port", "mac", "override_dynamic_mac"],

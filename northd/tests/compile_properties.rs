@@ -130,10 +130,11 @@ fn random_actions_make_every_kind_of_row() {
                 Object::Vip(_) => "vip",
                 Object::Probe(_) => "probe",
                 Object::Nat(_) => "nat",
+                Object::Qos(_) => "qos",
                 _ => continue,
             };
             *seen.entry(kind).or_default() += 1;
         }
     }
-    assert_eq!(seen.len(), 14, "{seen:?}");
+    assert_eq!(seen.len(), 15, "{seen:?}");
 }

@@ -94,20 +94,31 @@ fn decrement_ipv6(packet: &mut [u8], hops: u8) -> Option<()> {
 /// Sets the explicit congestion notification bits (RFC 3168), and adjusts the IPv4 header checksum. False, and
 /// nothing changed, if there is no IP header at `layout.network`.
 pub fn set_ecn(frame: &mut [u8], layout: Layout, ecn: u8) -> bool {
+    set_traffic_class(frame, layout, ecn, 3)
+}
+
+/// Sets the differentiated services code point (RFC 2474), and adjusts the IPv4 header checksum. False, and nothing
+/// changed, if there is no IP header at `layout.network`.
+pub fn set_dscp(frame: &mut [u8], layout: Layout, dscp: u8) -> bool {
+    set_traffic_class(frame, layout, dscp << 2, !3)
+}
+
+/// Sets the bits of `mask` in the type of service or traffic class.
+fn set_traffic_class(frame: &mut [u8], layout: Layout, bits: u8, mask: u8) -> bool {
     let Some(packet) = frame.get_mut(usize::from(layout.network)..) else {
         return false;
     };
     match packet.first().map(|byte| byte >> 4) {
-        Some(4) => set_ipv4_ecn(packet, ecn),
-        Some(6) => set_ipv6_ecn(packet, ecn),
+        Some(4) => set_ipv4_class(packet, bits, mask),
+        Some(6) => set_ipv6_class(packet, bits, mask),
         _ => None,
     }
     .is_some()
 }
 
-fn set_ipv4_ecn(packet: &mut [u8], ecn: u8) -> Option<()> {
+fn set_ipv4_class(packet: &mut [u8], bits: u8, mask: u8) -> Option<()> {
     let (header, _) = Ipv4::mut_from_prefix(packet).ok()?;
-    let tos = header.tos & !3 | ecn & 3;
+    let tos = header.tos & !mask | bits & mask;
     let word = |tos| u16::from_be_bytes([header.version_length, tos]);
     let checksum = checksum::adjusted(header.checksum.get(), word(header.tos), word(tos));
     header.checksum.set(checksum);
@@ -115,11 +126,12 @@ fn set_ipv4_ecn(packet: &mut [u8], ecn: u8) -> Option<()> {
     Some(())
 }
 
-fn set_ipv6_ecn(packet: &mut [u8], ecn: u8) -> Option<()> {
+fn set_ipv6_class(packet: &mut [u8], bits: u8, mask: u8) -> Option<()> {
     /// Where the bits stand in the first word.
     const SHIFT: u32 = 20;
     let (header, _) = Ipv6::mut_from_prefix(packet).ok()?;
-    let word = header.version_class_label.get() & !(3 << SHIFT) | u32::from(ecn & 3) << SHIFT;
+    let others = header.version_class_label.get() & !(u32::from(mask) << SHIFT);
+    let word = others | u32::from(bits & mask) << SHIFT;
     header.version_class_label.set(word);
     Some(())
 }

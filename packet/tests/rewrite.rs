@@ -2,7 +2,7 @@
 
 mod support;
 
-use packet::flow::VlanTag;
+use packet::flow::{Network, VlanTag};
 use packet::rewrite::*;
 use packet::{FragmentError, Layout, Mac, fragment_ipv4, parse};
 use proptest::prelude::*;
@@ -69,6 +69,40 @@ fn hops_are_counted_down_to_zero_and_no_further() {
     assert!(!decrement_ttl(&mut [], arp, 1));
 }
 
+#[test]
+fn a_code_point_leaves_the_congestion_bits_alone_and_back() {
+    let cases = [
+        (
+            0x0800,
+            "4503 0014 1234 4000 0311 0000 0a000001 0a000002",
+            0xbb,
+        ),
+        (
+            0x86dd,
+            &("6030abcd 0000 3b40".to_owned() + &"00".repeat(32)),
+            0xbb,
+        ),
+        (
+            0x86dd,
+            &("6ff0abcd 0000 3b40".to_owned() + &"00".repeat(32)),
+            0xbb,
+        ),
+    ];
+    for (eth_type, text, expected) in cases {
+        let mut bytes = frame(eth_type, text);
+        let (before, layout) = parse(&bytes).unwrap();
+        assert!(set_dscp(&mut bytes, layout, 46));
+        let (after, _) = parse(&bytes).unwrap();
+        let (Network::Ip(before), Network::Ip(after)) = (before.network, after.network) else {
+            panic!("IP packets");
+        };
+        assert_eq!(after.dscp << 2 | after.ecn, expected);
+        assert_eq!(after.label, before.label);
+        assert_eq!(after, packet::flow::Ip { dscp: 46, ..before });
+    }
+    assert!(!set_dscp(&mut [], Layout::default(), 1));
+}
+
 /// An ICMP packet with a sound header checksum, these fragment bits and this many words of options.
 fn packet(bits: u16, options: &[u8], payload: &[u8], ttl: u8) -> Vec<u8> {
     let header_length = 20 + options.len();
@@ -98,6 +132,15 @@ proptest! {
         let mut bytes = packet(bits, &[], &[0; 8], ttl);
         let layout = Layout { network: 14, transport: 34 };
         prop_assert_eq!(decrement_ttl(&mut bytes, layout, hops), hops <= ttl);
+        prop_assert!(header_checksum_is_sound(&bytes));
+    }
+
+    #[test]
+    fn a_code_point_leaves_a_sound_checksum(bits in 0..0x8000u16, dscp in 0..64u8) {
+        let mut bytes = packet(bits, &[], &[0; 8], 64);
+        let layout = Layout { network: 14, transport: 34 };
+        prop_assert!(set_dscp(&mut bytes, layout, dscp));
+        prop_assert_eq!(bytes[15], dscp << 2);
         prop_assert!(header_checksum_is_sound(&bytes));
     }
 

@@ -33,6 +33,6 @@ pub use switch::MAX_STATIONS;
 pub use tables::{ApplyError, Deps, Slot, Tables};
 pub use trace::{Step, Trace, TraceError, TraceRecorder, trace};
 pub use verdict::{
-    Branch, Destination, Hold, Learn, LearnedKey, Limits, Logged, Source, Tunnel, Verdict,
+    Branch, Destination, Hold, Learn, LearnedKey, Limits, Logged, Metered, Source, Tunnel, Verdict,
 };
 pub use walk::{MAX_BRANCHES, MAX_HOPS, process};

@@ -11,6 +11,7 @@ mod key;
 mod nat;
 mod policy;
 mod port;
+mod qos;
 mod route;
 mod station;
 
@@ -35,6 +36,7 @@ pub use policy::{
 pub use port::{
     Attachment, Port, PortKind, PortSecurity, RouterPort, StationAddresses, SwitchPort,
 };
+pub use qos::{Qos, QosDirection};
 pub use route::{NextHop, Route, RouteKey, RouteOrigin, RoutePolicy};
 pub use station::{FdbEntry, FixedBinding, Neighbor};
 
@@ -76,6 +78,8 @@ pub enum ObjectKey {
     Probe(ProbeKey),
     /// A NAT of a router.
     Nat(DatapathKey, Uuid),
+    /// A QoS rule of a switch.
+    Qos(DatapathKey, Uuid),
 }
 
 /// A compiled object. Its kind always agrees with that of its [`ObjectKey`].
@@ -113,6 +117,8 @@ pub enum Object {
     Probe(Probe),
     /// A NAT of a router.
     Nat(Nat),
+    /// A QoS rule of a switch.
+    Qos(Qos),
 }
 
 /// Settings of the whole network.
@@ -165,6 +171,7 @@ impl Object {
             Self::Vip(vip) => ObjectKey::Vip(vip.key.clone()),
             Self::Probe(probe) => ObjectKey::Probe(probe.key.clone()),
             Self::Nat(nat) => ObjectKey::Nat(nat.router, nat.uuid),
+            Self::Qos(qos) => ObjectKey::Qos(qos.switch, qos.uuid),
         }
     }
 }
@@ -178,7 +185,8 @@ impl ObjectKey {
             | Self::Fdb(key, _)
             | Self::PortGroup(_, key)
             | Self::Acl(PolicyOwner::Switch(key), _)
-            | Self::Nat(key, _) => Some(*key),
+            | Self::Nat(key, _)
+            | Self::Qos(key, _) => Some(*key),
             Self::Port(at) | Self::Neighbor(at, _) => Some(at.datapath),
             Self::Probe(probe) => Some(probe.port.datapath),
             Self::Global
@@ -213,6 +221,7 @@ impl fmt::Debug for ObjectKey {
             Self::Vip(vip) => write!(f, "vip {vip:?}"),
             Self::Probe(probe) => write!(f, "probe {probe:?}"),
             Self::Nat(router, uuid) => write!(f, "nat {router}/{uuid}"),
+            Self::Qos(switch, uuid) => write!(f, "qos {switch}/{uuid}"),
         }
     }
 }

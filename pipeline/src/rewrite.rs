@@ -3,9 +3,11 @@
 use packet::flow::{Ip, Network, Transport, VlanTag};
 use packet::offload::TransportSum;
 use packet::rewrite::{
-    Translation, decrement_ttl, pop_vlan, push_vlan, set_eth_dst, set_eth_src, translate,
+    Translation, decrement_ttl, pop_vlan, push_vlan, set_dscp, set_eth_dst, set_eth_src, translate,
 };
 use packet::{Flow, Layout, Mac, VLAN_TAG_LENGTH};
+
+use crate::view;
 
 /// What to change in a packet. It says nothing about the packet's other fields, so that one rewrite serves
 /// all packets of a flow.
@@ -19,6 +21,8 @@ pub struct Rewrite {
     pub vlan: Option<Option<VlanTag>>,
     /// By how much the TTL or hop limit falls.
     pub ttl_decrement: u8,
+    /// The new differentiated services code point, `0..=63`.
+    pub dscp: Option<u8>,
     /// The new addresses and ports.
     pub translation: Translation,
 }
@@ -36,6 +40,7 @@ impl Rewrite {
             eth_dst: changed(before.eth_dst, after.eth_dst),
             vlan: changed(before.vlan, after.vlan),
             ttl_decrement: ttl(before).saturating_sub(ttl(after)),
+            dscp: view::ip(after).and_then(|after| changed(view::ip(before)?.dscp, after.dscp)),
             translation: match (&before.network, &after.network) {
                 (Network::Ip(before), Network::Ip(after)) => translation(before, after),
                 _ => Translation::default(),
@@ -56,6 +61,7 @@ impl Rewrite {
         changed.vlan = self.vlan.unwrap_or(flow.vlan);
         if let Network::Ip(ip) = &mut changed.network {
             ip.ttl = ip.ttl.saturating_sub(self.ttl_decrement);
+            ip.dscp = self.dscp.unwrap_or(ip.dscp);
             change(ip, &self.translation);
         }
         changed
@@ -84,6 +90,9 @@ impl Rewrite {
         }
         if self.ttl_decrement > 0 {
             decrement_ttl(frame, *layout, self.ttl_decrement);
+        }
+        if let Some(dscp) = self.dscp {
+            set_dscp(frame, *layout, dscp);
         }
         if !self.translation.is_empty() {
             translate(frame, *layout, &self.translation, sum);

@@ -66,6 +66,10 @@ stages! {
         "What is the packet to the connections that the sender has?";
     InAcl SwitchIngress "ls_in_acl" "classifier of ACLs"
         "May the sender send this, as the ACLs from-lport see it?";
+    InQosMark SwitchIngress "ls_in_qos_mark" "rules in order"
+        "Give the packet the code point of the QoS rule from-lport that counts.";
+    InQosMeter SwitchIngress "ls_in_qos_meter" "rules in order"
+        "Note the limit of the QoS rule from-lport that counts.";
     InLb SwitchIngress "ls_in_lb" "exact address, protocol and port"
         "Choose a backend for a new connection to a VIP.";
     InNatHairpin SwitchIngress "ls_in_nat_hairpin" "exact connection in the switch's zone"
@@ -90,6 +94,10 @@ stages! {
         "What is the packet to the connections that the receiver has?";
     OutAcl SwitchEgress "ls_out_acl" "classifier of ACLs"
         "May the receiver receive this, as the ACLs to-lport see it?";
+    OutQosMark SwitchEgress "ls_out_qos_mark" "rules in order"
+        "Give the packet the code point of the QoS rule to-lport that counts.";
+    OutQosMeter SwitchEgress "ls_out_qos_meter" "rules in order"
+        "Note the limit of the QoS rule to-lport that counts.";
     OutStateful SwitchEgress "ls_out_stateful" "exact connection in the receiver's zone"
         "Keep the connection.";
     OutCheckPortSec SwitchEgress "ls_out_check_port_sec" "exact port, then its rows"

@@ -27,7 +27,7 @@ pub(crate) use balancing::{Balancing, Service, Whereabouts};
 pub(crate) use datapath::{Compiled, DatapathTables};
 pub use generation::{Deps, Slot};
 pub(crate) use places::Places;
-pub(crate) use policy::{Policies, Question, Sets, Subject, SwitchPolicy};
+pub(crate) use policy::{Policies, QosPurpose, Question, Sets, Subject, SwitchPolicy};
 pub(crate) use router::RouterTables;
 pub(crate) use routes::{MAIN, priority as route_priority};
 pub(crate) use switch::{Responder, SwitchTables};

@@ -15,7 +15,7 @@ use crate::answer::Answer;
 use crate::conntrack::MadeBy;
 use crate::drop::DropReason;
 use crate::ingress::Resume;
-use crate::object::{AclAction, AclStage, ChassisName, DatapathKey, PortRef, Severity};
+use crate::object::{AclAction, AclStage, ChassisName, DatapathKey, MeterBand, PortRef, Severity};
 use crate::rewrite::Rewrite;
 use crate::tables::Deps;
 
@@ -30,6 +30,10 @@ pub struct Verdict {
     pub used: SmallVec<[LearnedKey; 1]>,
     /// The ACLs that are to be logged for the packet, as far as their meters allow.
     pub logs: Vec<Logged>,
+    /// The QoS rules that marked or limit a packet that comes of it.
+    pub qos: Vec<Uuid>,
+    /// The limits that packets come under: each an occasion to exceed one.
+    pub meters: Vec<Metered>,
     /// The objects that decided.
     pub made_by: MadeBy,
     /// Whether the packet began a connection.
@@ -71,6 +75,9 @@ pub struct Branch {
     pub packet: Source,
     /// What to change in them.
     pub rewrite: Rewrite,
+    /// The limits that it must not exceed to go there, in the order in which it met them, as places in
+    /// [`Verdict::meters`]. A limit is asked once, whichever branches come under it.
+    pub meters: Box<[u32]>,
     /// Where it goes.
     pub to: Destination,
 }
@@ -188,6 +195,15 @@ impl Learn {
             Self::Neighbor { port, ip, .. } => LearnedKey::Neighbor(port, ip),
         }
     }
+}
+
+/// A limit that a packet comes under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Metered {
+    /// The QoS rule.
+    pub rule: Uuid,
+    /// Kilobits that may pass.
+    pub limit: MeterBand,
 }
 
 /// An ACL that is logged for a packet.

@@ -21,6 +21,13 @@ pub(crate) fn ip(flow: &Flow) -> Option<&Ip> {
     }
 }
 
+/// Marks an IP packet with a differentiated services code point.
+pub(crate) fn set_dscp(flow: &mut Flow, dscp: u8) {
+    if let Network::Ip(ip) = &mut flow.network {
+        ip.dscp = dscp;
+    }
+}
+
 /// The ARP packet, if it is one (RARP is none).
 pub(crate) fn arp(flow: &Flow) -> Option<&Arp> {
     match &flow.network {

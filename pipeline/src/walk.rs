@@ -54,6 +54,8 @@ pub fn process<R: Recorder>(
             learned: smallvec![],
             used: smallvec![],
             logs: vec![],
+            qos: vec![],
+            meters: vec![],
             made_by: MadeBy::default(),
             begins: false,
             deps: Deps::default(),
@@ -72,6 +74,7 @@ pub fn process<R: Recorder>(
         loopback: false,
         node: tables.home().cloned(),
         sender: None,
+        meters: smallvec![],
     };
     match ingress {
         Ingress::Interface(at) => walk.enter_interface(packet, at),
@@ -115,6 +118,8 @@ pub(crate) struct Packet {
     pub(crate) node: Option<ChassisName>,
     /// What its sender's connections say of it, while it is in the sender's switch.
     pub(crate) sender: Option<OfSender>,
+    /// The limits that it came under, as places in [`Verdict::meters`].
+    pub(crate) meters: SmallVec<[u32; 2]>,
 }
 
 /// What a packet in flight began as.
@@ -359,6 +364,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
             loopback: true,
             node: packet.node.clone(),
             sender: None,
+            meters: packet.meters.clone(),
         })
     }
 

@@ -29,6 +29,7 @@ mod port_group;
 mod port_ref;
 mod predicate;
 mod probe;
+mod qos;
 mod route;
 mod router_port;
 mod switch_port;

@@ -362,6 +362,7 @@ fn what_rules_have_come_to_survives_the_wire() {
     for rule in [
         RuleKey::Acl(row),
         RuleKey::Nat(row),
+        RuleKey::Qos(row),
         RuleKey::Vip(vip.clone()),
         RuleKey::Backend(vip, backend),
     ] {

@@ -7,7 +7,7 @@ use model::{nb, sb};
 
 use super::{
     Output, Reader, acl, address_set, chassis, fdb, gateway, global, group_member, health_check,
-    learned_neighbor, load_balancer, load_balancer_group, meter, nat, router, router_port,
+    learned_neighbor, load_balancer, load_balancer_group, meter, nat, qos, router, router_port,
     static_binding, static_route, switch, switch_port,
 };
 
@@ -117,6 +117,13 @@ pub static FEATURES: &[Feature] = &[
         reads: "its switches and port groups, whether the names in its match exist",
         fills: "Acl",
         compile: acl::compile,
+    },
+    Feature {
+        name: "qos",
+        table: nb::Qos::NAME,
+        reads: "its switches, whether the names in its match exist",
+        fills: "Qos",
+        compile: qos::compile,
     },
     Feature {
         name: "meter",

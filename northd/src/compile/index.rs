@@ -26,6 +26,8 @@ pub(super) enum Lookup {
     RouterOf(Uuid),
     /// The `Logical_Switch`es whose `acls` has this row.
     SwitchesOfAcl(Uuid),
+    /// The `Logical_Switch`es whose `qos_rules` has this row.
+    SwitchesOfQos(Uuid),
     /// The `Port_Group`s whose `acls` has this row.
     GroupsOfAcl(Uuid),
     /// The `Port_Group`s whose `ports` has this row.
@@ -85,6 +87,7 @@ impl Lookup {
                 owners(nb::LogicalSwitch::NAME, nb::LogicalSwitchPort::NAME, row)
             }
             Self::SwitchesOfAcl(row) => owners(nb::LogicalSwitch::NAME, nb::Acl::NAME, row),
+            Self::SwitchesOfQos(row) => owners(nb::LogicalSwitch::NAME, nb::Qos::NAME, row),
             Self::GroupsOfAcl(row) => owners(nb::PortGroup::NAME, nb::Acl::NAME, row),
             Self::GroupsOf(row) => owners(nb::PortGroup::NAME, nb::LogicalSwitchPort::NAME, row),
             Self::RouterOf(row) => {
@@ -183,6 +186,7 @@ fn keys(table: &str, row: Option<&Row>) -> HashSet<Lookup> {
         nb::LogicalSwitch::NAME => members::<nb::LogicalSwitch>(row, "ports")
             .map(Lookup::SwitchOf)
             .chain(members::<nb::LogicalSwitch>(row, "acls").map(Lookup::SwitchesOfAcl))
+            .chain(members::<nb::LogicalSwitch>(row, "qos_rules").map(Lookup::SwitchesOfQos))
             .collect(),
         nb::LogicalRouter::NAME => ["ports", "static_routes", "nat"]
             .into_iter()

@@ -24,7 +24,9 @@ pub(super) fn replies(tallies: &Tallies) -> Vec<RuleStatsReply> {
 
 fn stats((rule, count): (&RuleKey, &Count)) -> RuleStats {
     let (row, vip, backend) = match rule {
-        RuleKey::Acl(row) | RuleKey::Nat(row) => (row, String::new(), String::new()),
+        RuleKey::Acl(row) | RuleKey::Nat(row) | RuleKey::Qos(row) => {
+            (row, String::new(), String::new())
+        }
         RuleKey::Vip(vip) => (&vip.balancer, name(vip), String::new()),
         RuleKey::Backend(vip, (ip, port)) => (&vip.balancer, name(vip), with_port(*ip, *port)),
     };

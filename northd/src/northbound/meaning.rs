@@ -3,7 +3,7 @@
 //! Names that do not exist are no error: what is named may be written later.
 
 use model::nb::{self, AddressSet};
-use model::{Changes, ErrorKind, RowFault, Table, TransactionError, acl, lb, nat};
+use model::{Changes, ErrorKind, RowFault, Table, TransactionError, acl, lb, nat, qos};
 
 /// Refuses a transaction that leaves such a row.
 pub(super) fn check(changes: &Changes) -> Result<(), TransactionError> {
@@ -11,7 +11,8 @@ pub(super) fn check(changes: &Changes) -> Result<(), TransactionError> {
     check_table(changes, acl)?;
     check_table(changes, lb::check)?;
     check_table(changes, |row| lb::HealthCheck::parse(row).map(drop))?;
-    check_table(changes, |row| nat::Nat::parse(row).map(drop))
+    check_table(changes, |row| nat::Nat::parse(row).map(drop))?;
+    check_table(changes, qos)
 }
 
 fn check_table<T: Table>(
@@ -34,10 +35,17 @@ fn refusal<T: Table>(fault: &RowFault) -> TransactionError {
 
 fn acl(row: &nb::Acl) -> Result<(), RowFault> {
     acl::Acl::parse(row)?;
-    let checked = expr::parse(&row.r#match);
-    checked
-        .map(drop)
-        .map_err(|error| fault(&row.r#match, &error))
+    matches(&row.r#match)
+}
+
+fn qos(row: &nb::Qos) -> Result<(), RowFault> {
+    qos::Qos::parse(row)?;
+    matches(&row.r#match)
+}
+
+fn matches(source: &str) -> Result<(), RowFault> {
+    let checked = expr::parse(source);
+    checked.map(drop).map_err(|error| fault(source, &error))
 }
 
 /// What is wrong with a match, in a line, and below it where.

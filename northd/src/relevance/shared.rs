@@ -1,7 +1,7 @@
 //! What belongs to no datapath: who uses it, and so which nodes need it.
 //!
 //! A datapath uses the port groups that have members in it, its load balancers and groups of them, and the
-//! sets and meters that its ACLs and NATs name; a port group uses those that its ACLs name, and a group of load
+//! sets and meters that its ACLs, NATs and QoS rules name; a port group uses those that its ACLs name, and a group of load
 //! balancers its members. A node needs what a datapath of its needs uses, over any number of steps. The steps
 //! cannot lead in a circle.
 
@@ -215,6 +215,7 @@ fn claim(object: &Object) -> Option<Claim> {
             },
             used: used_by_acl(acl),
         },
+        Object::Qos(qos) => of_datapath(qos.switch, used_by_match(&qos.matches)),
         Object::BalancerGroup(group) => {
             let balancers = group.balancers.iter().copied();
             Claim {
@@ -234,8 +235,14 @@ fn used_balancers(balancers: &Balancers) -> BTreeSet<Shared> {
 
 fn used_by_acl(acl: &Acl) -> BTreeSet<Shared> {
     let meter = acl.log.as_ref().and_then(|log| log.meter.clone());
-    let mut used: BTreeSet<_> = meter.map(Shared::Meter).into_iter().collect();
-    let mut ahead = vec![&acl.matches];
+    let mut used = used_by_match(&acl.matches);
+    used.extend(meter.map(Shared::Meter));
+    used
+}
+
+fn used_by_match(matches: &Predicate) -> BTreeSet<Shared> {
+    let mut used = BTreeSet::new();
+    let mut ahead = vec![matches];
     while let Some(predicate) = ahead.pop() {
         match predicate {
             Predicate::All(operands) | Predicate::Any(operands) => ahead.extend(operands),

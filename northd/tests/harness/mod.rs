@@ -269,14 +269,22 @@ fn used_by(object: &Object) -> Vec<String> {
         Object::Acl(acl) => {
             let meter = acl.log.as_ref().and_then(|log| log.meter.clone());
             let meter = meter.map(|meter| format!("meter {meter}"));
-            // The names stand in the tree's text between quotes; other texts there are no sets' names.
-            let text = format!("{:?}", acl.matches);
-            let sets = text.split("set: \"").skip(1);
-            let sets = sets.filter_map(|rest| rest.split('"').next());
-            sets.map(|set| format!("${set}")).chain(meter).collect()
+            sets_in(&acl.matches).chain(meter).collect()
         }
+        Object::Qos(qos) => sets_in(&qos.matches).collect(),
         _ => vec![],
     }
+}
+
+/// The sets that a match names. The names stand in the tree's text between quotes; other texts there are no sets' names.
+fn sets_in(matches: &expr::Predicate) -> impl Iterator<Item = String> {
+    let text = format!("{matches:?}");
+    let sets = text.split("set: \"").skip(1);
+    let names: Vec<_> = sets
+        .filter_map(|rest| rest.split('"').next())
+        .map(|set| format!("${set}"))
+        .collect();
+    names.into_iter()
 }
 
 fn identity() -> Identity {

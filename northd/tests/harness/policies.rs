@@ -121,7 +121,10 @@ fn new_rule(database: &Database, [a, b, c, d]: [u8; 4]) -> Option<Vec<Operation>
 
 fn change(database: &Database, a: u8, b: u8, c: u8) -> Option<Vec<Operation>> {
     if a % 6 == 4 {
-        return Some(new_meter(b));
+        return match c % 2 {
+            0 => Some(new_meter(b)),
+            _ => new_qos(database, b, c),
+        };
     }
     Some(vec![match a % 6 {
         0 => {
@@ -137,6 +140,21 @@ fn change(database: &Database, a: u8, b: u8, c: u8) -> Option<Vec<Operation>> {
         3 => Operation::delete(row::<nb::PortGroup>(database, b)?.id),
         _ => Operation::delete(row::<nb::Meter>(database, b)?.id),
     }])
+}
+
+fn new_qos(database: &Database, b: u8, c: u8) -> Option<Vec<Operation>> {
+    let rule = nb::Qos {
+        id: Id::random(),
+        action: [("dscp".to_owned(), i64::from(b % 64))].into(),
+        bandwidth: [("rate".to_owned(), i64::from(c))].into(),
+        direction: pick(&["from-lport", "to-lport"], b).to_owned(),
+        r#match: pick(&MATCHES, c / 2).to_owned(),
+        ..nb::Qos::default()
+    };
+    let mut switch: nb::LogicalSwitch = row(database, b)?;
+    switch.qos_rules.insert(rule.id);
+    let rules = [("qos_rules", Datum::set(switch.qos_rules))];
+    Some(vec![rule.insert(), Operation::update(switch.id, rules)])
 }
 
 fn new_meter(b: u8) -> Vec<Operation> {

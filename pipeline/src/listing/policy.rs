@@ -1,10 +1,10 @@
 //! The entries of the stages of a switch that know connections.
 
-use crate::object::{Acl, AclAction, AclStage, Attachment};
+use crate::object::{Acl, AclAction, AclStage, Attachment, QosDirection};
 use crate::record::Entry;
 use crate::stage::Stage;
-use crate::switch::stateful::{acl, commit, pre};
-use crate::tables::{SwitchTables, Tables};
+use crate::switch::stateful::{acl, commit, pre, qos};
+use crate::tables::{QosPurpose, SwitchTables, Tables};
 use crate::walk::In;
 
 pub(super) fn entries(stage: Stage, tables: &Tables, switch: In<'_, SwitchTables>) -> Vec<Entry> {
@@ -22,6 +22,10 @@ pub(super) fn entries(stage: Stage, tables: &Tables, switch: In<'_, SwitchTables
         Stage::InAcl => rules(tables, switch, AclStage::FromLport),
         Stage::InAclAfterLb => rules(tables, switch, AclStage::FromLportAfterLb),
         Stage::OutAcl => rules(tables, switch, AclStage::ToLport),
+        Stage::InQosMark => limits(switch, QosDirection::FromLport, QosPurpose::Mark),
+        Stage::InQosMeter => limits(switch, QosDirection::FromLport, QosPurpose::Limit),
+        Stage::OutQosMark => limits(switch, QosDirection::ToLport, QosPurpose::Mark),
+        Stage::OutQosMeter => limits(switch, QosDirection::ToLport, QosPurpose::Limit),
         Stage::InStateful | Stage::OutStateful if policy.keeps_connections() => {
             vec![commit::entry(0), commit::entry(1), next()]
         }
@@ -62,4 +66,15 @@ fn rules(tables: &Tables, switch: In<'_, SwitchTables>, stage: AclStage) -> Vec<
     let rules = policy.rules(stage).into_iter().flat_map(|rule| of(rule));
     let defaults = acl::default_entries(stage, kinds, tables.global().default_acl_drop);
     rules.chain(defaults).collect()
+}
+
+fn limits(
+    switch: In<'_, SwitchTables>,
+    direction: QosDirection,
+    purpose: QosPurpose,
+) -> Vec<Entry> {
+    let rules = switch.datapath.policy.qos();
+    let rules = rules.map_or(&[][..], |(_, rules)| rules.list(direction, purpose));
+    let entries = rules.iter().map(|rule| qos::entry(rule, purpose));
+    entries.chain([next()]).collect()
 }

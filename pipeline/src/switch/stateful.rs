@@ -1,4 +1,4 @@
-//! The stages of a switch that know connections, in OVN's order: ACLs, load balancers, and what both need.
+//! The stages of a switch that know connections, in OVN's order: ACLs, QoS rules, load balancers, and what they need.
 //!
 //! Each interface has a zone of connections of its own. A packet is looked up in the sender's zone on its way in
 //! ([`ingress`]), and in the receiver's on its way out ([`egress`]); router ports have none, so that what comes
@@ -11,6 +11,7 @@ pub(crate) mod hairpin;
 mod hints;
 pub(crate) mod lb;
 pub(crate) mod pre;
+pub(crate) mod qos;
 mod reject;
 
 use hints::Hints;
@@ -86,6 +87,7 @@ pub(super) fn ingress<'t, R: Recorder>(
     packet.sender = None;
     let mut found = look_up(walk, packet, at);
     acl::decide(walk, packet, at, AclStage::FromLport, &mut found)?;
+    qos::apply(walk, packet, at, &found);
     lb::balance(walk, packet, at, &mut found)?;
     hairpin::turn_round(walk, packet, at, &mut found)?;
     acl::decide(walk, packet, at, AclStage::FromLportAfterLb, &mut found)?;
@@ -102,6 +104,7 @@ pub(super) fn egress<'t, R: Recorder>(
 ) -> Result<(), Ended> {
     let mut found = look_up(walk, packet, at);
     acl::decide(walk, packet, at, AclStage::ToLport, &mut found)?;
+    qos::apply(walk, packet, at, &found);
     commit::keep(walk, packet, at, &found)
 }
 

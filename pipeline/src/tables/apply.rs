@@ -40,7 +40,7 @@ struct Touched {
     learned: BTreeSet<DatapathKey>,
     /// Router ports that changed: the switches joined to them are compiled too.
     router_ports: BTreeSet<PortRef>,
-    /// Those whose ACLs changed.
+    /// Those whose ACLs or QoS rules changed.
     owners: BTreeSet<PolicyOwner>,
     /// Address sets whose members changed.
     sets: BTreeSet<SetId>,
@@ -164,6 +164,11 @@ impl Tables {
                 self.policies
                     .set_acl(acl, Arc::make_mut(&mut self.generations));
             }
+            Object::Qos(rule) => {
+                touched.owners.insert(PolicyOwner::Switch(rule.switch));
+                self.policies
+                    .set_qos(rule, Arc::make_mut(&mut self.generations));
+            }
             Object::Meter(meter) => self.policies.set_meter(meter),
             Object::Probe(probe) => {
                 let source = (probe.source_ip, probe.source_mac);
@@ -190,7 +195,7 @@ impl Tables {
     }
 
     fn remove(&mut self, key: &ObjectKey, touched: &mut Touched) {
-        let is_policy = matches!(key, ObjectKey::Acl(..));
+        let is_policy = matches!(key, ObjectKey::Acl(..) | ObjectKey::Qos(..));
         if let Some(datapath) = key.datapath()
             && !is_policy
             && !self.datapaths.contains_key(&datapath)
@@ -231,6 +236,11 @@ impl Tables {
             ObjectKey::Acl(owner, uuid) => {
                 touched.owners.insert(owner.clone());
                 self.policies.remove_acl(owner, *uuid);
+            }
+            ObjectKey::Qos(switch, uuid) => {
+                let owner = PolicyOwner::Switch(*switch);
+                self.policies.remove_qos(&owner, *uuid);
+                touched.owners.insert(owner);
             }
             ObjectKey::Meter(name) => self.policies.remove_meter(name),
             ObjectKey::Probe(probe) => self.set_probe_source(probe.clone(), None, touched),
@@ -335,7 +345,7 @@ impl Tables {
         self.count(&touched);
     }
 
-    /// Compiles the ACLs that changed and gives them to the switches concerned.
+    /// Compiles the rules that changed and gives them to the switches concerned.
     fn compile_policies(&mut self, touched: &mut Touched) {
         let is_touched = !touched.owners.is_empty()
             || !touched.sets.is_empty()
@@ -450,6 +460,7 @@ impl Touched {
             | ObjectKey::AddressSet(..)
             | ObjectKey::PortGroup(..)
             | ObjectKey::Acl(..)
+            | ObjectKey::Qos(..)
             | ObjectKey::Meter(_)
             | ObjectKey::Balancer(_)
             | ObjectKey::BalancerGroup(_)

@@ -1,4 +1,4 @@
-//! Policies: ACLs and the sets, groups and meters that they name, indexed for the first packets of flows.
+//! Policies: ACLs and QoS rules with the sets, groups and meters that they name, indexed for the first packets of flows.
 //!
 //! The ACLs of one owner are compiled to a [`program`], however many switches have the owner; a switch's
 //! [`SwitchPolicy`] refers to the programs that concern it. Address sets are in no program: a packet's addresses are looked
@@ -10,6 +10,7 @@ mod classifier;
 mod groups;
 mod necessary;
 mod program;
+mod qos;
 mod sets;
 mod subject;
 mod switch;
@@ -24,13 +25,14 @@ pub(crate) use addresses::SetId;
 pub(crate) use groups::SwitchGroups;
 pub(crate) use program::Question;
 use program::{Program, Rule};
+pub(crate) use qos::QosPurpose;
 pub(crate) use sets::Sets;
 pub(crate) use subject::Subject;
 pub(crate) use switch::SwitchPolicy;
 
 use super::generation::{Generations, Slot};
 use super::sharded::Sharded;
-use crate::object::{Acl, DatapathKey, Meter, PolicyOwner};
+use crate::object::{Acl, DatapathKey, Meter, PolicyOwner, Qos};
 
 /// The policies of the whole network.
 #[derive(Clone, Debug, Default)]
@@ -70,11 +72,28 @@ impl Policies {
 
     /// Puts an ACL beside those of its owner; it counts after [`Policies::compile`].
     pub(crate) fn set_acl(&mut self, acl: Acl, generations: &mut Generations) {
-        let beside = self.programs.edit(&acl.owner);
-        let program = beside
-            .entry(acl.owner.clone())
-            .or_insert_with(|| Program::new(generations.take()));
+        let program = self.program(&acl.owner, generations);
         Arc::make_mut(&mut program.rules).insert(acl.uuid, Arc::new(Rule::new(acl)));
+    }
+
+    /// Puts a QoS rule beside those of its switch; it counts after [`Policies::compile`].
+    pub(crate) fn set_qos(&mut self, rule: Qos, generations: &mut Generations) {
+        let program = self.program(&PolicyOwner::Switch(rule.switch), generations);
+        Arc::make_mut(&mut program.qos).insert(rule);
+    }
+
+    /// Takes a QoS rule from those of its switch.
+    pub(crate) fn remove_qos(&mut self, owner: &PolicyOwner, uuid: Uuid) {
+        if let Some(program) = self.programs.edit(owner).get_mut(owner) {
+            Arc::make_mut(&mut program.qos).remove(uuid);
+        }
+    }
+
+    fn program(&mut self, owner: &PolicyOwner, generations: &mut Generations) -> &mut Program {
+        let beside = self.programs.edit(owner);
+        beside
+            .entry(owner.clone())
+            .or_insert_with(|| Program::new(generations.take()))
     }
 
     /// Takes an ACL from those of its owner.
@@ -84,7 +103,7 @@ impl Policies {
         }
     }
 
-    /// Compiles an owner's ACLs anew. Gives its slot.
+    /// Compiles an owner's rules anew. Gives its slot.
     pub(crate) fn compile(
         &mut self,
         owner: &PolicyOwner,
@@ -99,7 +118,7 @@ impl Policies {
         program.compile(&mut self.sets);
         let after = numbers(&program.sets, &self.sets);
         generations.bump(slot);
-        if program.rules.is_empty() {
+        if program.is_empty() {
             self.programs.edit(owner).remove(owner);
             generations.give_back(slot);
         }

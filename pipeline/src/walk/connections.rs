@@ -1,13 +1,14 @@
 //! What a walk asks of connection tracking, and what it notes of who decides.
 
 use packet::{Flow, Segment};
+use uuid::Uuid;
 
 use super::{Origin, Packet, Walk};
 use crate::conntrack::{Commit, CommitError, Conntrack, MadeBy, State, Tracked, Zone};
 use crate::drop::DropReason;
 use crate::record::Recorder;
 use crate::rewrite::Rewrite;
-use crate::verdict::Logged;
+use crate::verdict::{Logged, Metered};
 
 impl<'t, R: Recorder> Walk<'t, R> {
     /// What the packet is to the connections of a zone (`ct_next`).
@@ -77,6 +78,19 @@ impl<'t, R: Recorder> Walk<'t, R> {
             Origin::Received => Rewrite::between(self.received, &packet.flow),
             Origin::Answer(_) => Rewrite::default(),
         }
+    }
+
+    /// A QoS rule had a part in the verdict.
+    pub(crate) fn note_qos(&mut self, rule: Uuid) {
+        if !self.verdict.qos.contains(&rule) {
+            self.verdict.qos.push(rule);
+        }
+    }
+
+    /// The packet, and what comes of it, comes under a limit.
+    pub(crate) fn charge(&mut self, packet: &mut Packet, metered: Metered) {
+        packet.meters.push(self.verdict.meters.len() as u32);
+        self.verdict.meters.push(metered);
     }
 
     pub(crate) fn log(&mut self, record: Logged) {

@@ -16,6 +16,7 @@ impl<R: Recorder> Walk<'_, R> {
         self.verdict.branches.push(Branch {
             packet: Source::Received,
             rewrite: Rewrite::default(),
+            meters: Box::default(),
             to: Destination::Drop {
                 reason,
                 datapath,
@@ -30,6 +31,7 @@ impl<R: Recorder> Walk<'_, R> {
         self.verdict.branches.push(Branch {
             packet: Source::Received,
             rewrite: Rewrite::default(),
+            meters: Box::default(),
             to: Destination::Drop {
                 reason,
                 datapath: Some(datapath),
@@ -101,6 +103,7 @@ impl<R: Recorder> Walk<'_, R> {
         self.verdict.branches.push(Branch {
             packet: source,
             rewrite: before,
+            meters: packet.meters.as_slice().into(),
             to,
         });
     }

@@ -9,6 +9,7 @@ mod nodes;
 mod policies;
 mod probe;
 mod properties;
+mod qos;
 mod remembering;
 mod routes;
 mod routing;

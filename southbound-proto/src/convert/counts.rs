@@ -17,6 +17,8 @@ pub enum RuleKey {
     Acl(Uuid),
     /// A translation, by its row.
     Nat(Uuid),
+    /// A QoS rule, by its row.
+    Qos(Uuid),
     /// A VIP.
     Vip(VipKey),
     /// A backend of a VIP.
@@ -50,6 +52,7 @@ impl From<&RuleCount> for wire::RuleCount {
         let rule = match rule {
             RuleKey::Acl(row) => Rule::Acl(uuid_to_wire(*row)),
             RuleKey::Nat(row) => Rule::Nat(uuid_to_wire(*row)),
+            RuleKey::Qos(row) => Rule::Qos(uuid_to_wire(*row)),
             RuleKey::Vip(vip) => Rule::Vip(vip.into()),
             RuleKey::Backend(vip, (ip, port)) => Rule::Backend(wire::BackendKey {
                 vip: Some(vip.into()),
@@ -74,6 +77,7 @@ impl TryFrom<&wire::RuleCount> for RuleCount {
         let rule = match required(&message.rule, "rule")? {
             Rule::Acl(row) => RuleKey::Acl(uuid(row).at("acl")?),
             Rule::Nat(row) => RuleKey::Nat(uuid(row).at("nat")?),
+            Rule::Qos(row) => RuleKey::Qos(uuid(row).at("qos")?),
             Rule::Vip(vip) => RuleKey::Vip(decode(vip).at("vip")?),
             Rule::Backend(backend) => backend_key(backend).at("backend")?,
         };

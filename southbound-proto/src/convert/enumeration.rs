@@ -2,8 +2,8 @@
 
 use expr::{Field, Notation, PortField};
 use pipeline::object::{
-    AclAction, AclStage, BackendState, MeterUnit, NatKind, NeighborResponder, SelectionField,
-    Severity, TrafficPolicy, WhenEmpty,
+    AclAction, AclStage, BackendState, MeterUnit, NatKind, NeighborResponder, QosDirection,
+    SelectionField, Severity, TrafficPolicy, WhenEmpty,
 };
 
 use super::error::Problem;
@@ -58,6 +58,7 @@ enumeration! {
     Notation { Decimal, Hexadecimal, Ipv4, Ipv6, Ethernet }
     PortField { Inport, Outport }
     ProbeStatus { Online, Offline, Error }
+    QosDirection { FromLport, ToLport }
     SelectionField { EthSrc, EthDst, IpSrc, IpDst, TransportSrc, TransportDst }
     Severity { Alert, Warning, Notice, Info, Debug }
     TrafficPolicy { Cluster, Local, PreferLocal, PreferZone }

@@ -15,6 +15,7 @@ use super::error::{At, WireError, decode, required};
 use super::nat::{nat_key, nat_key_to_wire};
 use super::port_group::{port_group_key, port_group_key_to_wire};
 use super::port_ref::{datapath_key, port_key};
+use super::qos::{qos_key, qos_key_to_wire};
 use crate::southbound as wire;
 use wire::object_key::Key;
 
@@ -41,6 +42,7 @@ impl From<&ObjectKey> for wire::ObjectKey {
             ObjectKey::Vip(key) => Key::Vip(key.into()),
             ObjectKey::Probe(key) => Key::Probe(key.into()),
             ObjectKey::Nat(router, uuid) => Key::Nat(nat_key_to_wire(*router, *uuid)),
+            ObjectKey::Qos(switch, uuid) => Key::Qos(qos_key_to_wire(*switch, *uuid)),
         };
         Self { key: Some(key) }
     }
@@ -87,6 +89,10 @@ impl TryFrom<&wire::ObjectKey> for ObjectKey {
             Key::Nat(key) => {
                 let (router, uuid) = nat_key(key).at("nat")?;
                 Self::Nat(router, uuid)
+            }
+            Key::Qos(key) => {
+                let (switch, uuid) = qos_key(key).at("qos")?;
+                Self::Qos(switch, uuid)
             }
         })
     }

@@ -53,6 +53,7 @@ impl From<&Object> for Kind {
             Object::Vip(vip) => Self::Vip(vip.into()),
             Object::Probe(probe) => Self::Probe(probe.into()),
             Object::Nat(nat) => Self::Nat(nat.into()),
+            Object::Qos(qos) => Self::Qos(qos.into()),
         }
     }
 }
@@ -78,6 +79,7 @@ impl TryFrom<&Kind> for Object {
             Kind::Vip(vip) => Self::Vip(decode(vip).at("vip")?),
             Kind::Probe(probe) => Self::Probe(decode(probe).at("probe")?),
             Kind::Nat(nat) => Self::Nat(decode(nat).at("nat")?),
+            Kind::Qos(qos) => Self::Qos(decode(qos).at("qos")?),
         })
     }
 }

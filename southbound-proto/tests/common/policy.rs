@@ -20,6 +20,7 @@ pub(super) fn object() -> impl Strategy<Value = Object> {
         vip().prop_map(Object::Vip),
         probe().prop_map(Object::Probe),
         nat().prop_map(Object::Nat),
+        qos().prop_map(Object::Qos),
     ]
 }
 
@@ -171,6 +172,23 @@ fn field() -> impl Strategy<Value = Field> {
         Icmp6Code, ArpOp, ArpSpa, ArpSha, ArpTpa, ArpTha, NdTarget, NdSll, NdTll, TcpSrc, TcpDst,
         TcpFlags, UdpSrc, UdpDst, SctpSrc, SctpDst,
     ])
+}
+
+fn qos() -> impl Strategy<Value = Qos> {
+    let direction = prop::sample::select(QosDirection::ALL.to_vec());
+    let limit = any::<(u32, u32)>().prop_map(|(rate, burst)| MeterBand { rate, burst });
+    let key = (datapath_key(), uuid(), direction, 0..=32767u16);
+    (key, predicate(), option::of(0..64u8), option::of(limit)).prop_map(
+        |((switch, uuid, direction, priority), matches, dscp, limit)| Qos {
+            switch,
+            uuid,
+            direction,
+            priority,
+            matches,
+            dscp,
+            limit,
+        },
+    )
 }
 
 fn meter() -> impl Strategy<Value = Meter> {

@@ -59,6 +59,7 @@ fn key(rule: &Rule) -> Option<RuleKey> {
     Some(match rule {
         Rule::Acl(row) => RuleKey::Acl(*row),
         Rule::Nat(row) => RuleKey::Nat(*row),
+        Rule::Qos(row) => RuleKey::Qos(*row),
         Rule::Vip(vip) => RuleKey::Vip(vip.clone()),
         Rule::Backend(vip, backend) => RuleKey::Backend(vip.clone(), *backend),
         Rule::Drop(..) | Rule::Allowed => return None,

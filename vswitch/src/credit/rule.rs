@@ -19,6 +19,8 @@ pub enum Rule {
     Backend(VipKey, (IpAddr, u16)),
     /// A translation of a router.
     Nat(Uuid),
+    /// A QoS rule.
+    Qos(Uuid),
     /// A rule that asked for packets to be dropped, and why they were.
     Drop(DropReason, Uuid),
 }
@@ -33,6 +35,7 @@ impl Rule {
             rules.push(Rule::Backend(vip.clone(), *backend));
         }
         rules.extend(made_by.nats.iter().copied().map(Rule::Nat));
+        rules.extend(verdict.qos.iter().copied().map(Rule::Qos));
         for branch in &verdict.branches {
             if let Destination::Drop {
                 reason,

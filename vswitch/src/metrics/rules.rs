@@ -12,10 +12,11 @@ use crate::credit::{Credit, Map, Rule};
 type IsOfKind = fn(&Rule) -> bool;
 
 /// The kinds of rules whose packets, bytes and connections are summed up.
-const KINDS: [(&str, IsOfKind); 3] = [
+const KINDS: [(&str, IsOfKind); 4] = [
     ("acl", |rule| matches!(rule, Rule::Allowed)),
     ("load-balancer", |rule| matches!(rule, Rule::Vip(_))),
     ("nat", |rule| matches!(rule, Rule::Nat(_))),
+    ("qos", |rule| matches!(rule, Rule::Qos(_))),
 ];
 
 /// Adds what the packets come to that rules let go on or translated, and those that they ended.

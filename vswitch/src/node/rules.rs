@@ -56,6 +56,7 @@ fn in_words(rule: &Rule, names: &Names) -> Option<(&'static str, Uuid, String)> 
     Some(match rule {
         Rule::Acl(row) => ("acl", *row, names.get(*row)),
         Rule::Nat(row) => ("nat", *row, row.to_string()),
+        Rule::Qos(row) => ("qos", *row, row.to_string()),
         Rule::Vip(vip) => ("vip", vip.balancer, vip_name(vip)),
         Rule::Backend(vip, (ip, port)) => {
             let name = format!("{} to {}", vip_name(vip), with_port(*ip, *port));

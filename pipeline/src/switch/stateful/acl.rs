@@ -120,6 +120,27 @@ fn ask<'t, R: Recorder>(
     question: Question,
     found: &Findings,
 ) -> Option<&'t Arc<Acl>> {
+    let subject = subject(walk, packet, at, found);
+    let is_of_stage = matches!(question, Question::Stage(_));
+    let counts = |acl: &Acl| !is_of_stage || found.hints.admit(acl);
+    let decision = at.policy().decide(question, &subject, counts);
+    depend(walk, &subject);
+    for slot in decision.deps(at.switch.datapath.slots.policy) {
+        walk.depend(slot);
+    }
+    for acl in decision.passed {
+        note(walk, packet, acl, found);
+    }
+    decision.rule
+}
+
+/// The packet as matches see it.
+pub(super) fn subject<'p, 't: 'p, R: Recorder>(
+    walk: &Walk<'t, R>,
+    packet: &'p Packet,
+    at: Passing<'t>,
+    found: &Findings,
+) -> Subject<'p> {
     let seen = expr::Packet {
         flow: &packet.flow,
         inport: "",
@@ -130,10 +151,11 @@ fn ask<'t, R: Recorder>(
         ct_label: u128::from(found.tracked.label) << LABEL_SHIFT,
     };
     let ports = (at.inport, at.outport);
-    let subject = Subject::new(walk.tables, at.switch.datapath, ports, seen);
-    let is_of_stage = matches!(question, Question::Stage(_));
-    let counts = |acl: &Acl| !is_of_stage || found.hints.admit(acl);
-    let decision = at.policy().decide(question, &subject, counts);
+    Subject::new(walk.tables, at.switch.datapath, ports, seen)
+}
+
+/// Notes what the answers depend on that were given about a packet, but for the rules.
+pub(super) fn depend<R: Recorder>(walk: &mut Walk<'_, R>, subject: &Subject<'_>) {
     let asked_about = subject.asked_about();
     if subject.is_for_this_packet_alone() {
         walk.is_for_this_packet_alone();
@@ -144,13 +166,6 @@ fn ask<'t, R: Recorder>(
     for datapath in asked_about.into_iter().flatten() {
         walk.datapath(datapath);
     }
-    for slot in decision.deps(at.switch.datapath.slots.policy) {
-        walk.depend(slot);
-    }
-    for acl in decision.passed {
-        note(walk, packet, acl, found);
-    }
-    decision.rule
 }
 
 /// Where `ct_label.label` stands in `ct_label`.

@@ -1,12 +1,12 @@
 //! The answer to what an ACL rejects: a TCP reset, an SCTP abort or an ICMP error, back to the sender.
 //!
-//! It does not pass what it comes from: on the sender's side it goes straight to the end of the way out, past the
+//! It does not pass what it comes from: on the sender's side it goes straight to the QoS rules on the way out, past the
 //! sender's own connections and ACLs; on the receiver's side it goes back as if the receiver had sent it, past the
 //! receiver's.
 
 use uuid::Uuid;
 
-use super::Passing;
+use super::{Findings, Passing, qos};
 use crate::drop::DropReason;
 use crate::object::{Attachment, Port, SwitchPort};
 use crate::record::{Recorder, Scope};
@@ -51,7 +51,7 @@ fn is_localport(at: Passing<'_>, port: &Port) -> bool {
 /// Out of the port that the rejected packet came in by.
 fn out<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
-    answer: Packet,
+    mut answer: Packet,
     at: Passing<'t>,
     (port, kind): (&'t Port, &'t SwitchPort),
 ) {
@@ -60,6 +60,8 @@ fn out<'t, R: Recorder>(
         inport: String::new(),
         outport: port.name.clone(),
     });
+    let on_the_way_out = Passing::out_of(at.switch, at.inport, port, kind);
+    qos::apply(walk, &mut answer, on_the_way_out, &Findings::default());
     switch::leave(walk, answer, port, kind);
     walk.leave_scope();
 }

@@ -1,4 +1,4 @@
-//! The ACLs of one owner, compiled: what every switch that has the owner shares.
+//! The ACLs and QoS rules of one owner, compiled: what every switch that has the owner shares.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::classifier::Classifier;
 use super::necessary::{self, AddressCondition, PortCondition, Service};
+use super::qos::QosRules;
 use super::sets::Sets;
 use crate::object::{Acl, AclAction, AclStage};
 use crate::tables::generation::Slot;
@@ -89,11 +90,13 @@ pub(super) type Parts = BTreeMap<PortCondition, Arc<Classifier>>;
 /// The compiled ACLs of one owner.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    /// Grows when an ACL changes or a set that one names.
+    /// Grows when a rule changes or a set that one names.
     pub(super) slot: Slot,
     pub(super) rules: Arc<BTreeMap<Uuid, Arc<Rule>>>,
     pub(super) parts: Arc<[Parts; 5]>,
-    /// The address sets that the ACLs name.
+    /// Of a switch alone.
+    pub(super) qos: Arc<QosRules>,
+    /// The address sets that the rules name.
     pub(super) sets: Arc<BTreeSet<Arc<str>>>,
     /// Whether an ACL asks for connections to be kept.
     pub(super) keeps_connections: bool,
@@ -107,16 +110,22 @@ impl Program {
             slot,
             rules: Arc::default(),
             parts: Arc::default(),
+            qos: Arc::default(),
             sets: Arc::default(),
             keeps_connections: false,
             logging: Arc::default(),
         }
     }
 
-    /// Compiles the ACLs anew.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.qos.is_empty()
+    }
+
+    /// Compiles the rules anew.
     pub(super) fn compile(&mut self, sets: &mut Sets) {
+        Arc::make_mut(&mut self.qos).compile();
         let named = self.rules.values().flat_map(|rule| rule.sets.iter());
-        let named: BTreeSet<_> = named.cloned().collect();
+        let named: BTreeSet<_> = named.cloned().chain(self.qos_sets()).collect();
         for name in &named {
             sets.take(name);
         }
@@ -131,6 +140,14 @@ impl Program {
             |acl: &&Arc<Acl>| acl.label != 0 && acl.log.as_ref().is_some_and(|log| log.related);
         self.keeps_connections = acls().any(keeps);
         self.logging = acls().filter(logs_replies).cloned().collect();
+    }
+
+    fn qos_sets(&self) -> Vec<Arc<str>> {
+        let mut named = Vec::new();
+        for rule in self.qos.rows() {
+            sets_named(&rule.matches, &mut named);
+        }
+        named
     }
 
     fn parts_of(&self, question: Question, sets: &Sets) -> Parts {

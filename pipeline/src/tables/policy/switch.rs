@@ -9,6 +9,7 @@ use smallvec::{SmallVec, smallvec};
 use super::classifier::{Candidates, Classifier, order};
 use super::necessary::PortCondition;
 use super::program::{Program, Question};
+use super::qos::QosRules;
 use super::subject::Subject;
 use crate::object::{Acl, AclAction, AclStage};
 use crate::tables::generation::Slot;
@@ -24,6 +25,8 @@ pub(crate) struct SwitchPolicy {
     parts: [HashMap<PortCondition, Vec<Part>, foldhash::fast::RandomState>; 5],
     /// ACLs whose replies are logged, by the label that their connections keep.
     logging: BTreeMap<(bool, u32), Arc<Acl>>,
+    /// Its QoS rules, with the slot of their owner, the switch itself.
+    qos: Option<(Slot, Arc<QosRules>)>,
     /// The owners' slots, sorted.
     owners: Vec<Slot>,
 }
@@ -69,6 +72,9 @@ impl SwitchPolicy {
         self.has_acls |= !program.rules.is_empty();
         self.keeps_connections |= program.keeps_connections;
         self.owners.push(program.slot);
+        if !program.qos.is_empty() {
+            self.qos = Some((program.slot, program.qos.clone()));
+        }
         for (mine, theirs) in self.parts.iter_mut().zip(program.parts.iter()) {
             for (port, rules) in theirs {
                 mine.entry(port.clone()).or_default().push(Part {
@@ -99,6 +105,11 @@ impl SwitchPolicy {
         self.logging.get(&(is_to_lport, label))
     }
 
+    /// The QoS rules, if there are any, with the slot that their answers depend on.
+    pub(crate) fn qos(&self) -> Option<&(Slot, Arc<QosRules>)> {
+        self.qos.as_ref()
+    }
+
     /// True if the policy is, in part, that of the owner with this slot.
     pub(super) fn is_of(&self, owner: Slot) -> bool {
         self.owners.binary_search(&owner).is_ok()
@@ -108,7 +119,9 @@ impl SwitchPolicy {
     /// would by the other.
     pub(crate) fn has_shape_of(&self, other: &SwitchPolicy) -> bool {
         let owners = |parts: &[Part]| parts.iter().map(|part| part.owner).collect::<Vec<_>>();
+        let qos = |policy: &SwitchPolicy| policy.qos.as_ref().map(|(slot, _)| *slot);
         self.has_acls == other.has_acls
+            && qos(self) == qos(other)
             && self.keeps_connections == other.keeps_connections
             && self.parts.iter().zip(&other.parts).all(|(mine, theirs)| {
                 mine.len() == theirs.len()

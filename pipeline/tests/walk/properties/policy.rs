@@ -115,10 +115,42 @@ fn acl() -> impl Strategy<Value = Object> {
     )
 }
 
+fn qos() -> impl Strategy<Value = Object> {
+    let direction = select(QosDirection::ALL.to_vec());
+    let limit = MeterBand { rate: 1, burst: 0 };
+    let effect = select(vec![
+        (Some(1), None),
+        (Some(2), Some(limit)),
+        (None, Some(limit)),
+    ]);
+    (
+        datapath(),
+        1_u128..=6,
+        direction,
+        0_u16..=2,
+        matches(),
+        effect,
+    )
+        .prop_map(
+            |(switch, uuid, direction, priority, matches, (dscp, limit))| {
+                Object::Qos(Qos {
+                    switch,
+                    uuid: Uuid::from_u128(uuid),
+                    direction,
+                    priority,
+                    matches,
+                    dscp,
+                    limit,
+                })
+            },
+        )
+}
+
 pub(super) fn object() -> impl Strategy<Value = Object> {
     let name = || select(vec!["one", "two"]);
     prop_oneof![
         4 => acl(),
+        1 => qos(),
         2 => (name(), 0_u8..=2, select(PARTS)).prop_map(|(name, bucket, members)| {
             let members = constants(members);
             Object::AddressSet(AddressSet { name: name.into(), bucket, members })

@@ -393,9 +393,19 @@ pub(crate) fn in_words(tables: &Tables, verdict: &Verdict) -> String {
     let lines: Vec<_> = verdict
         .branches
         .iter()
-        .map(|branch| branch_in_words(tables, branch))
+        .map(|branch| limits_in_words(verdict, branch) + &branch_in_words(tables, branch))
         .collect();
     lines.join("\n")
+}
+
+/// The limits that a branch comes under, by the numbers of their rules.
+fn limits_in_words(verdict: &Verdict, branch: &Branch) -> String {
+    let rule = |place: &u32| verdict.meters[*place as usize].rule.as_u128().to_string();
+    let rules: Vec<_> = branch.meters.iter().map(rule).collect();
+    match rules.is_empty() {
+        true => String::new(),
+        false => format!("limits={} ", rules.join(",")),
+    }
 }
 
 fn name(tables: &Tables, at: PortRef) -> String {
@@ -421,6 +431,7 @@ fn branch_in_words(tables: &Tables, branch: &Branch) -> String {
     if rewrite.ttl_decrement > 0 {
         words.push(format!("ttl-{}", rewrite.ttl_decrement));
     }
+    words.extend(rewrite.dscp.map(|dscp| format!("dscp={dscp}")));
     words.push(match &branch.to {
         Destination::Output { port, interface } if port == interface => {
             format!("-> {}", name(tables, *port))

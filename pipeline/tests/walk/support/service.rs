@@ -326,6 +326,7 @@ fn leaving(flow: &Flow, branch: &Branch) -> Flow {
         eth_dst,
         vlan,
         ttl_decrement,
+        dscp,
         translation,
     } = branch.rewrite;
     flow.eth_src = eth_src.unwrap_or(flow.eth_src);
@@ -335,6 +336,7 @@ fn leaving(flow: &Flow, branch: &Branch) -> Flow {
         return flow;
     };
     ip.ttl -= ttl_decrement;
+    ip.dscp = dscp.unwrap_or(ip.dscp);
     ip.src = translation.ip_src.unwrap_or(ip.src);
     ip.dst = translation.ip_dst.unwrap_or(ip.dst);
     match &mut ip.transport {
