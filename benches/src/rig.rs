@@ -14,6 +14,7 @@ use vswitch::connection::{self, ConnectionTable};
 use vswitch::conntrack::{self, ConntrackTable};
 use vswitch::counter::{Totals, WorkerCounters};
 use vswitch::credit::Ledger;
+use vswitch::meter::Meters;
 use vswitch::port::Outer;
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
@@ -35,6 +36,7 @@ pub struct Node {
     pub tables: Tables,
     snapshots: Arc<ArcSwap<Snapshot>>,
     ledger: Arc<Ledger>,
+    meters: Arc<Meters>,
     adoption: Arc<Adoption>,
     members: Vec<(connection::Member<Action>, conntrack::Member)>,
     places: Vec<PortRef>,
@@ -70,9 +72,11 @@ impl Node {
         let is_here = |at: &PortRef| tables.port(*at).is_some_and(|port| is_on(&port.kind, name));
         let servers = (1..=SERVERS).map(|server| (2, server));
         let places = [CLIENT, PEER].into_iter().chain(servers);
+        let ledger = Arc::new(Ledger::new(workers));
         let node = Node {
             snapshots: Arc::new(ArcSwap::from_pointee(Snapshot::first())),
-            ledger: Arc::new(Ledger::new(workers)),
+            meters: Arc::new(Meters::new(workers, ledger.clone())),
+            ledger,
             adoption: Arc::new(Adoption::new(workers)),
             members: flows.into_iter().zip(tracked).collect(),
             places: places.map(at).filter(is_here).collect(),
@@ -121,6 +125,7 @@ impl Node {
             events: bounded(64).0,
             logs: bounded(64).0,
             ledger: self.ledger.clone(),
+            meters: self.meters.clone(),
             answers: tokio::sync::mpsc::channel(64).0,
             counters: counters.clone(),
             tunnels: Arc::default(),

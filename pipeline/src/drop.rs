@@ -85,6 +85,7 @@ drop_reasons! {
     ConnectionTableFull "connection-table-full" "The connection table is full.";
     HalfOpenQuota "half-open-quota" "The port, or the source among those that speak to it, has too many connections that were never answered.";
     NoBackend "no-backend" "The load balancer's VIP has no backend.";
+    QosLimit "qos-limit" "The packet exceeds the rate that a QoS rule allows.";
     SourceRange "source-range" "The load balancer does not serve the client's address.";
     NatExhausted "nat-exhausted" "No port is free for the translation of the source.";
     NatUnsolicited "nat-unsolicited" "The packet is for an address that only translates what leaves.";

@@ -28,6 +28,7 @@ use crate::connection::{ConnectionTable, Member};
 use crate::conntrack::{self, ConntrackTable, Filter, Listed, Survey};
 use crate::counter::{TrafficCounters, WorkerCounters};
 use crate::credit::Ledger;
+use crate::meter::Meters;
 use crate::port::{Port, TunnelPort, overhead};
 use crate::snapshot::{Adoption, Snapshot};
 use crate::stats::{Sources, Stats};
@@ -77,6 +78,7 @@ pub struct DataPath {
     events: Receiver<Event>,
     logs: Receiver<Record>,
     ledger: Arc<Ledger>,
+    meters: Arc<Meters>,
     answers: Mutex<Option<mpsc::Receiver<PortFrame>>>,
 }
 
@@ -131,6 +133,7 @@ impl DataPath {
         let (events, event_receiver) = bounded(EVENTS);
         let (logs, log_receiver) = bounded(RECORDS);
         let (answers, answer_receiver) = mpsc::channel(ANSWERS);
+        let ledger = Arc::new(Ledger::new(config.workers));
         let mut path = DataPath {
             config: config.clone(),
             encap_port: config.encap_port,
@@ -150,7 +153,8 @@ impl DataPath {
             tracked: Mutex::new(own),
             events: event_receiver,
             logs: log_receiver,
-            ledger: Arc::new(Ledger::new(config.workers)),
+            meters: Arc::new(Meters::new(config.workers, ledger.clone())),
+            ledger,
             answers: Mutex::new(Some(answer_receiver)),
         };
         let outlets = Outlets {
@@ -191,6 +195,7 @@ impl DataPath {
             events: outlets.events,
             logs: outlets.logs,
             ledger: self.ledger.clone(),
+            meters: self.meters.clone(),
             answers: outlets.answers,
             counters: counters.clone(),
             tunnels: self.tunnels.clone(),

@@ -17,6 +17,7 @@ pub mod datapath;
 pub mod health;
 pub mod http;
 pub mod logging;
+pub mod meter;
 mod metrics;
 pub mod node;
 pub mod port;

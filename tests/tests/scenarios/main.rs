@@ -17,7 +17,7 @@ use tests::story::tell;
 use weft::Weft;
 
 /// The files with scenarios.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "acl.txt",
     "rules.txt",
     "policy.txt",
@@ -26,6 +26,7 @@ const FILES: [&str; 8] = [
     "nat.txt",
     "distributed.txt",
     "fragments.txt",
+    "qos.txt",
 ];
 
 /// The scenarios of a file.

@@ -116,7 +116,11 @@ impl Ledger {
 
     /// Where to count what comes of a verdict; `None` if no rule had a part in it, or if there are too many accounts.
     pub fn account(&self, verdict: &Verdict) -> Option<Arc<Account>> {
-        let rules = Rule::of(verdict);
+        self.account_of(Rule::of(verdict))
+    }
+
+    /// Where to count what comes under these rules, which are sorted; `None` if there are none, or too many accounts.
+    pub fn account_of(&self, rules: Vec<Rule>) -> Option<Arc<Account>> {
         if rules.is_empty() {
             return None;
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pipeline::{Branch, Deps, Destination, LearnedKey, Logged, Verdict};
 
 use crate::credit::Account;
+use crate::meter::Meter;
 
 /// What to do with the packets of a flow, and what that was made of. Equal ones are kept once.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,18 +19,21 @@ pub struct Action {
     pub deps: Deps,
     /// Where the packets are counted by who decided about them.
     pub account: Option<Arc<Account>>,
+    /// The limits that the branches come under.
+    pub meters: Box<[Arc<Meter>]>,
     /// What is logged of them.
     pub logs: Box<[Logged]>,
 }
 
 impl Action {
     /// What is remembered of a verdict.
-    pub fn new(verdict: Verdict, account: Option<Arc<Account>>) -> Self {
+    pub fn new(verdict: Verdict, account: Option<Arc<Account>>, meters: Box<[Arc<Meter>]>) -> Self {
         Action {
             branches: verdict.branches.into_vec().into_boxed_slice(),
             used: verdict.used.into_vec().into_boxed_slice(),
             deps: verdict.deps,
             account,
+            meters,
             logs: verdict.logs.into_boxed_slice(),
         }
     }

@@ -9,6 +9,7 @@ use super::{Action, Forwarder, Moment, Turns};
 use crate::connection::{Fresh, Key};
 use crate::conntrack::{Looked, Tracker};
 use crate::credit::Account;
+use crate::meter::Meter;
 
 impl Forwarder {
     /// Runs the packet through the logical pipeline, and tells what it taught. Says which connections it met.
@@ -35,7 +36,8 @@ impl Forwarder {
         &mut self,
         turns: &mut Turns<'_>,
         key: &Key,
-        (verdict, account): (Verdict, Option<Arc<Account>>),
+        verdict: Verdict,
+        (account, meters): (Option<Arc<Account>>, Box<[Arc<Meter>]>),
         looked: &Looked,
         moment: Moment<'_>,
     ) {
@@ -51,7 +53,7 @@ impl Forwarder {
             ttl_min: limits.ttl_min,
             length_max: limits.length_max,
             references,
-            action: Action::new(verdict, account),
+            action: Action::new(verdict, account, meters),
         };
         if turns.flows.insert(key, fresh, moment.now_ms).is_err() {
             self.counters.totals.not_remembered.add(1);

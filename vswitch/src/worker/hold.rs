@@ -166,7 +166,8 @@ impl Forwarder {
                 let ingress = Ingress::Resume(held.resume);
                 let (verdict, _) = self.decide(&subject, ingress, turns, moment);
                 self.credit_fresh(&verdict, &subject, moment);
-                self.execute(subject, &verdict.branches, moment);
+                let meters = self.meters.of(&verdict);
+                self.execute_within(&meters, subject, &verdict.branches, moment);
             }
         }
     }

@@ -9,7 +9,7 @@
 //! 3. [`parse`]: the packet's headers, as a flow, and [`reassemble`] what a fragment lacks;
 //! 4. [`recall`]: the verdict on an earlier packet of the flow, if it still holds;
 //! 5. [`decide`]: else the logical pipeline, whose verdict is remembered;
-//! 6. [`execute`]: the verdict, in the bytes: copies, rewrites, answers;
+//! 6. [`limit`], [`execute`]: the verdict, in the bytes, as far as limits on rates allow: copies, rewrites, answers;
 //! 7. [`encapsulate`]: for another node, or [`too_long`] for that;
 //! 8. [`hold`]: for a neighbour that is not known yet;
 //! 9. [`offload`]: what the way out cannot do on a packet, done here;
@@ -30,6 +30,7 @@ mod encapsulate;
 mod execute;
 mod hold;
 mod learn;
+mod limit;
 mod monitor;
 mod offload;
 mod parse;
@@ -57,6 +58,7 @@ use crate::connection;
 use crate::conntrack;
 use crate::counter::WorkerCounters;
 use crate::credit::Ledger;
+use crate::meter::Meters;
 use crate::port::{Batch, Port};
 use crate::snapshot::{Adoption, Revision, Snapshot};
 use crate::sys::poll::{Poll, Waker};
@@ -115,6 +117,8 @@ pub struct Parts {
     pub logs: crossbeam::channel::Sender<Record>,
     /// Where it counts who decided.
     pub ledger: Arc<Ledger>,
+    /// The limits on rates.
+    pub meters: Arc<Meters>,
     /// Where it hands over what answers probes.
     pub answers: tokio::sync::mpsc::Sender<PortFrame>,
     /// Its counters.
@@ -152,6 +156,7 @@ struct Forwarder {
     monitor: Monitor,
     errors: ErrorLimit,
     credits: Credits,
+    meters: Arc<Meters>,
     counters: Arc<WorkerCounters>,
     tunnel_mtu: u16,
     /// Scratch: the tunnel packets that the device took, by node, with their bytes.
@@ -206,6 +211,7 @@ impl Worker {
                     worker: parts.number,
                     logger: Logger::new(parts.logs, parts.counters.clone()),
                 },
+                meters: parts.meters,
                 counters: parts.counters,
                 tunnel_mtu: parts.tunnel_mtu,
                 sent: Vec::new(),
@@ -343,7 +349,7 @@ impl Forwarder {
             if !lead_somewhere(&action.branches) {
                 self.ports.charge(subject.about.door, End::Known);
             }
-            self.execute(subject, &action.branches, moment);
+            self.execute_within(&action.meters, subject, &action.branches, moment);
             return;
         }
         let to_remember = memory.is_to_be_remembered();
@@ -363,9 +369,10 @@ impl Forwarder {
             return self.wait_for_first(subject, moment);
         }
         let account = self.credit_fresh(&verdict, &subject, moment);
-        self.execute(subject, &verdict.branches, moment);
+        let meters = self.meters.of(&verdict);
+        self.execute_within(&meters, subject, &verdict.branches, moment);
         if to_remember && let Some(key) = sought.key() {
-            self.remember(turns, key, (verdict, account), &looked, moment);
+            self.remember(turns, key, verdict, (account, meters), &looked, moment);
         }
     }
 

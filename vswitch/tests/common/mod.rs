@@ -37,6 +37,7 @@ use vswitch::connection::{ConnectionTable, Member, TableCounts};
 use vswitch::conntrack::{self, ConntrackTable};
 use vswitch::counter::{Totals, WorkerCounters};
 use vswitch::credit::Ledger;
+use vswitch::meter::Meters;
 use vswitch::port::{Loose, MemoryPort, Outer, Wire};
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
@@ -118,6 +119,7 @@ impl Node {
             events,
             logs,
             ledger: ledger.clone(),
+            meters: Arc::new(Meters::new(1, ledger.clone())),
             answers,
             counters: counters.clone(),
             tunnels: Arc::default(),

@@ -1,0 +1,146 @@
+//! Marks and limits in the data path. Input: QoS rules and packets. Output: what comes out, and what is counted.
+
+mod common;
+
+use common::*;
+use packet::flow::Network;
+use pipeline::DropReason;
+use pipeline::object::*;
+use uuid::Uuid;
+use vswitch::credit::Rule;
+
+fn rule(number: u128, matches: &str, dscp: Option<u8>, limit: Option<(u32, u32)>) -> Object {
+    Object::Qos(Qos {
+        switch: a().datapath,
+        uuid: Uuid::from_u128(number),
+        direction: match number {
+            1 => QosDirection::FromLport,
+            _ => QosDirection::ToLport,
+        },
+        priority: 1,
+        matches: expr::parse(matches).expect("a match").lower(),
+        dscp,
+        limit: limit.map(|(rate, burst)| MeterBand { rate, burst }),
+    })
+}
+
+fn node(rules: impl IntoIterator<Item = Object>) -> Node {
+    let mut objects = network();
+    objects.extend(rules);
+    Node::new("one", objects)
+}
+
+fn dscp(frame: &[u8]) -> u8 {
+    let (flow, _) = packet::parse(frame).expect("a packet");
+    match flow.network {
+        Network::Ip(ip) => ip.dscp,
+        _ => panic!("an IP packet"),
+    }
+}
+
+/// Packets and bytes that a rule had dropped for their rate.
+fn refused(node: &Node, number: u128) -> (u64, u64) {
+    let rule = Rule::Drop(DropReason::QosLimit, Uuid::from_u128(number));
+    let credit = node.ledger.sums().get(&rule).copied().unwrap_or_default();
+    (credit.packets, credit.bytes)
+}
+
+#[test]
+fn fresh_and_remembered_packets_and_super_packets_are_marked() {
+    let mut node = node([rule(1, "ip", Some(46), None)]);
+    for frame in [
+        udp4(a(), c(), Shape::default()),
+        udp6(a(), c(), Shape::default()),
+    ] {
+        for _ in 0..3 {
+            node.send(a(), &frame);
+        }
+        let out = node.received(c());
+        assert_eq!(out.iter().map(|out| dscp(out)).collect::<Vec<_>>(), [46; 3]);
+        for out in out {
+            let mut back = frame.clone();
+            let (_, layout) = packet::parse(&frame).expect("a packet");
+            packet::rewrite::set_dscp(&mut back, layout, 46);
+            assert_eq!(out, back, "nothing else changes");
+        }
+    }
+    assert!(node.totals().hits >= 4);
+    for stream in streams() {
+        let (bytes, offload) = merged(&packets(stream, a(), c()));
+        node.send_loose(a(), bytes, offload);
+        let out = node.received(c());
+        assert_eq!(out.len(), 5);
+        assert!(out.iter().all(|out| dscp(out) == 46));
+    }
+    node.check_sum();
+}
+
+#[test]
+fn what_exceeds_a_limit_is_dropped_by_name_until_time_has_passed() {
+    let frame = udp4(a(), c(), Shape::default());
+    let kilobits = frame.len() as u32 * 8 * 10 / 1_000 + 1;
+    // Ten packets at once, and ten a second.
+    let mut node = node([rule(2, "udp", None, Some((kilobits, kilobits)))]);
+    for (pass_ms, expected) in [(0, 10), (0, 0), (500, 5), (60_000, 10)] {
+        node.pass(pass_ms);
+        for _ in 0..20 {
+            node.send(a(), &frame);
+        }
+        assert_eq!(node.received(c()).len(), expected, "after {pass_ms} ms");
+    }
+    let dropped = 80 - 25;
+    assert_eq!(node.counters.dropped(DropReason::QosLimit), dropped);
+    assert_eq!(refused(&node, 2), (dropped, dropped * frame.len() as u64));
+    let all = node.ledger.sums()[&Rule::Qos(Uuid::from_u128(2))];
+    assert_eq!(all.packets, 80);
+    assert!(
+        node.totals().hits > 70,
+        "limits hold for remembered verdicts"
+    );
+    node.check_sum();
+}
+
+#[test]
+fn a_changed_limit_holds_for_the_next_packet() {
+    let frame = udp4(a(), c(), Shape::default());
+    let mut node = node([rule(1, "udp", None, Some((1, 1)))]);
+    (0..5).for_each(|_| node.send(a(), &frame));
+    assert!(node.received(c()).len() < 5);
+    node.apply(vec![rule(1, "udp", None, Some((1_000_000, 0)))], vec![]);
+    (0..5).for_each(|_| node.send(a(), &frame));
+    assert_eq!(node.received(c()).len(), 5);
+}
+
+#[test]
+fn a_super_packet_takes_what_its_packets_would() {
+    for stream in streams() {
+        let parts = packets(stream, a(), c());
+        let bytes: usize = parts.iter().map(Vec::len).sum();
+        // Just these packets at once.
+        let limit = (1, (bytes as u32 * 8).div_ceil(1_000));
+        let (whole, offload) = merged(&parts);
+        let mut node = node([rule(1, "ip", None, Some(limit))]);
+        node.send_loose(a(), whole.clone(), offload);
+        assert_eq!(node.received(c()).len(), parts.len());
+        node.send_loose(a(), whole, offload);
+        assert_eq!(node.received(c()).len(), 0);
+        assert_eq!(refused(&node, 1), (parts.len() as u64, bytes as u64));
+        node.check_sum();
+    }
+}
+
+#[test]
+fn of_a_copied_packet_the_copies_end_whose_limit_is_exceeded() {
+    let to_c = format!("outport == \"p{}-{}\"", c().datapath, c().port);
+    let mut node = node([rule(2, &to_c, None, Some((1, 1)))]);
+    let mut everybody = udp4(a(), c(), Shape::default());
+    everybody[..6].fill(0xff);
+    for _ in 0..3 {
+        node.send(a(), &everybody);
+    }
+    let dropped = node.counters.dropped(DropReason::QosLimit);
+    let (to_c, tunnelled) = (node.received(c()).len() as u64, node.tunnelled().len());
+    assert_eq!((to_c + dropped, tunnelled), (3, 3));
+    assert!(dropped > 0);
+    node.check_sum();
+}
