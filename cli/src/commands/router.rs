@@ -51,12 +51,6 @@ fn add(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
 fn delete(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let must_exist = !call.has("--if-exists");
     if let Some(router) = find_or_require::<LogicalRouter>(context, call.argument(0), must_exist)? {
-        for &port in &router.ports {
-            context.rows.remove(port);
-        }
-        for &route in &router.static_routes {
-            context.rows.remove(route);
-        }
         context.rows.remove(router.id);
     }
     Ok(())

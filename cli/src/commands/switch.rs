@@ -90,9 +90,6 @@ pub(super) fn may_add<T: Named>(
 fn delete(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     let must_exist = !call.has("--if-exists");
     if let Some(switch) = find_or_require::<LogicalSwitch>(context, call.argument(0), must_exist)? {
-        for &port in &switch.ports {
-            context.rows.remove(port);
-        }
         context.rows.remove(switch.id);
     }
     Ok(())

@@ -11,6 +11,7 @@ mod operations;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use model::schema::Reference;
 use model::{Atom, Database, Datum, Id, Row, Table, TableSchema};
 use uuid::Uuid;
 
@@ -108,12 +109,22 @@ impl<'a> Workspace<'a> {
 
     /// The rows of a declared table with this element in a set.
     fn having<T: Table>(&self, column: &'static str, atom: &Atom) -> Vec<Id<T>> {
-        let has = |id: &Id<T>| {
-            let row = self.row(T::SCHEMA, id.uuid());
-            let value = row.and_then(|row| row.get(T::SCHEMA, column));
+        let rows = self.uuids_having(T::SCHEMA, column, atom);
+        rows.into_iter().map(Id::new).collect()
+    }
+
+    fn uuids_having(
+        &self,
+        schema: &'static TableSchema,
+        column: &'static str,
+        atom: &Atom,
+    ) -> Vec<Uuid> {
+        let has = |uuid: &Uuid| {
+            let row = self.row(schema, *uuid);
+            let value = row.and_then(|row| row.get(schema, column));
             matches!(value, Some(Datum::Set(atoms)) if atoms.contains(atom))
         };
-        let mut rows = self.candidates(column, |atom| vec![atom.clone()], atom);
+        let mut rows = self.candidate_uuids(schema, column, |atom| vec![atom.clone()], atom);
         rows.retain(has);
         rows
     }
@@ -121,16 +132,24 @@ impl<'a> Workspace<'a> {
     /// The rows of a declared table that may be found under `key` in a column: all that are, and perhaps some
     /// that were or are deleted. A column is always asked by the same kind of keys.
     pub fn candidates<T: Table>(&self, column: &'static str, keys: Keys, key: &Atom) -> Vec<Id<T>> {
-        let schema = T::SCHEMA;
+        let uuids = self.candidate_uuids(T::SCHEMA, column, keys, key);
+        uuids.into_iter().map(Id::new).collect()
+    }
+
+    fn candidate_uuids(
+        &self,
+        schema: &'static TableSchema,
+        column: &'static str,
+        keys: Keys,
+        key: &Atom,
+    ) -> Vec<Uuid> {
         let all = || {
             let rows = self.unordered(schema);
             rows.filter_map(|row| Some((row.uuid, row.get(schema, column)?)))
                 .collect()
         };
-        let uuids = self
-            .indexes
-            .candidates(schema.name, column, (keys, key), all);
-        uuids.into_iter().map(Id::new).collect()
+        self.indexes
+            .candidates(schema.name, column, (keys, key), all)
     }
 
     /// A row of a declared table.
@@ -207,12 +226,46 @@ impl<'a> Workspace<'a> {
         self.change_element(T::SCHEMA, id.uuid(), column, atom.into(), false);
     }
 
-    /// Deletes a row. Rows that live only as long as others refer to them are out of sight at once, and are
-    /// deleted when nobody refers to them any more.
+    /// Deletes a row, and with it the rows that live only as long as others refer to them, if none does now.
     pub fn delete(&mut self, schema: &'static TableSchema, uuid: Uuid) {
-        if self.row(schema, uuid).is_some() {
-            self.work_row(schema, uuid).now = None;
+        let Some(row) = self.row(schema, uuid).cloned() else {
+            return;
+        };
+        self.work_row(schema, uuid).now = None;
+        for (part, uuid) in self.parts(schema, &row) {
+            if !self.is_referred_to(part, uuid) {
+                self.delete(part, uuid);
+            }
         }
+    }
+
+    /// The rows that live by a row's references.
+    fn parts(&self, schema: &TableSchema, row: &Row) -> Vec<(&'static TableSchema, Uuid)> {
+        let mut parts = Vec::new();
+        for (column, datum) in schema.columns.iter().zip(row.columns.iter()) {
+            let references = column.kind.references();
+            let strong = references.filter(|reference| reference.is_strong);
+            let tables = strong.filter_map(|reference| self.database.schema(reference.table));
+            for table in tables.filter(|table| !table.is_root) {
+                let uuids = datum.atoms().filter_map(|atom| match atom {
+                    Atom::Uuid(uuid) => Some(*uuid),
+                    _ => None,
+                });
+                parts.extend(uuids.map(|uuid| (table, uuid)));
+            }
+        }
+        parts
+    }
+
+    /// Whether a row keeps this one.
+    fn is_referred_to(&self, schema: &'static TableSchema, uuid: Uuid) -> bool {
+        let refers = |reference: Reference| reference.is_strong && reference.table == schema.name;
+        let mut columns = self
+            .schemas()
+            .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+            .filter(|(_, column)| column.kind.references().any(refers));
+        let atom = Atom::Uuid(uuid);
+        columns.any(|(table, column)| !self.uuids_having(table, column.name, &atom).is_empty())
     }
 
     /// Deletes a row of a declared table.

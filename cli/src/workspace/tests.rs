@@ -109,3 +109,26 @@ fn what_was_read_is_verified_only_when_something_is_written() {
     };
     assert_eq!(rows.operations().first(), Some(&verify));
 }
+
+#[test]
+fn what_lives_by_a_row_alone_is_gone_with_it_and_what_another_keeps_is_not() {
+    let (database, switch, port) = database();
+    let named = |rows: &Workspace<'_>| rows.ids_named::<LogicalSwitchPort>("p").len();
+    let mut rows = Workspace::new(&database);
+    rows.remove(switch.id);
+    assert_eq!(named(&rows), 0);
+    let deleted = [Operation::delete(switch.id)];
+    assert_eq!(rows.operations(), deleted, "the database does the rest");
+    let mut rows = Workspace::new(&database);
+    let other = LogicalSwitch {
+        id: Id::random(),
+        name: "t".into(),
+        ports: [port.id].into(),
+        ..LogicalSwitch::default()
+    };
+    rows.add(&other);
+    rows.remove(switch.id);
+    assert_eq!(named(&rows), 1);
+    rows.remove(other.id);
+    assert_eq!(named(&rows), 0);
+}
