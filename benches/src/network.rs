@@ -308,6 +308,7 @@ fn services(vips: u32) -> Vec<Object> {
         when_empty: WhenEmpty::Drop,
         when_none_local: WhenEmpty::Drop,
         event: false,
+        ct_flush: false,
         skip_snat: false,
         hairpin_snat_ip: Vec::new(),
         affinity_timeout_s: 0,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::cow::{CowMap, Spread};
 use crate::datum::Datum;
 use crate::operation::{Changes, RowChange};
-use crate::schema::{ColumnSchema, TableSchema};
+use crate::schema::{ColumnSchema, Support, TableSchema};
 use crate::table::{Id, Row, Table};
 use crate::{nb, sb};
 
@@ -77,6 +77,12 @@ impl TableData {
     }
 }
 
+/// The tables that clients see, in no order.
+pub fn visible_tables() -> impl Iterator<Item = &'static TableSchema> + Clone {
+    let all = nb::TABLES.iter().chain(sb::TABLES).copied();
+    all.filter(|table| table.support != Support::Internal)
+}
+
 impl Database {
     /// No rows, at revision 0.
     pub fn new(tables: impl IntoIterator<Item = &'static TableSchema>) -> Self {
@@ -89,9 +95,9 @@ impl Database {
         }
     }
 
-    /// The northbound tables without rows: what a client holds a replica of.
+    /// The tables that clients read, without rows: what a client holds a replica of.
     pub fn northbound() -> Self {
-        Self::new(nb::TABLES.iter().copied())
+        Self::new(visible_tables())
     }
 
     /// The northbound tables and northd's own, without rows.

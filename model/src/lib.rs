@@ -27,7 +27,7 @@ pub mod schema;
 pub mod table;
 pub mod text;
 
-pub use database::Database;
+pub use database::{Database, visible_tables};
 pub use datum::{Atom, Datum};
 pub use fault::RowFault;
 pub use operation::{

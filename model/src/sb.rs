@@ -1,10 +1,10 @@
 //! northd's own state: what nodes claimed and learned, and the keys that were handed out.
 //!
-//! These tables lie in the same store as the northbound ones and take part in the same transactions, but
-//! clients neither see nor write them. They name northbound rows by UUID without referring to them, so
-//! that a row that is deleted and made again under its UUID keeps its key.
+//! These tables lie in the same store as the northbound ones and take part in the same transactions. Clients
+//! write none of them, and see only those that tell how the network fares. They name northbound rows by UUID
+//! without referring to them, so that a row that is deleted and made again under its UUID keeps its key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -21,6 +21,19 @@ tables! {
         encap_port: i64 => range(1, 65_535);
         name: String;
         software_version: String;
+    }
+
+    /// Something that a node met and only whoever runs the network can act on.
+    "Controller_Event" ControllerEvent => root(), reported() {
+        /// The node's name.
+        chassis: String;
+        /// Of `empty_lb_backends`: `vip`, `protocol`, and `load_balancer`, which is the row's UUID.
+        event_info: BTreeMap<String, String>;
+        event_type: String => one_of(&["empty_lb_backends"]);
+        /// How often it was told.
+        seq_num: i64;
+        /// When it was last told; ms since 1970.
+        timestamp: i64;
     }
 
     /// The tunnel key of a logical switch or router.
@@ -54,21 +67,6 @@ tables! {
         timestamp: i64;
     }
 
-    /// How a backend fares that a node probes. Without a row nothing is known of it.
-    "Service_Monitor" ServiceMonitor
-        => root(), internal(), unique(&[&["datapath", "port", "ip", "protocol", "service_port"]])
-    {
-        /// Tunnel key of the switch.
-        datapath: i64 => range(1, 16_777_215);
-        ip: String;
-        /// Tunnel key of the port.
-        port: i64 => range(1, 32_767);
-        /// The number of the protocol in IP headers.
-        protocol: i64 => range(0, 255);
-        service_port: i64 => range(1, 65_535);
-        status: String => one_of(&["online", "offline", "error"]);
-    }
-
     /// The tunnel key of a logical port, and the node that has it.
     "Port_Binding" PortBinding
         => root(), internal(), unique(&[&["nb_uuid"], &["datapath", "tunnel_key"]])
@@ -83,5 +81,28 @@ tables! {
         tunnel_key: i64 => range(1, 32_767);
         /// Whether its whole configuration is in force on the node.
         up: bool;
+    }
+
+    /// A backend that a node probes for a load balancer's health check, and how it fares.
+    "Service_Monitor" ServiceMonitor
+        => root(), reported(), unique(&[&["datapath", "tunnel_key", "ip", "protocol", "port"]])
+    {
+        /// Tunnel key of the switch.
+        datapath: i64 => range(1, 16_777_215);
+        ip: String;
+        /// The switch port behind which the backend is.
+        logical_port: String;
+        /// What of the health check applies: `interval`, `timeout`, `success_count`, `failure_count`, `http_path`.
+        options: BTreeMap<String, String>;
+        /// The backend's port.
+        port: i64 => range(1, 65_535);
+        protocol: String => one_of(&["tcp", "udp"]);
+        /// Where the probes come from.
+        src_ip: String;
+        src_mac: String;
+        /// Unset while nothing is known.
+        status: Option<String> => one_of(&["online", "offline", "error"]);
+        /// Tunnel key of the switch port.
+        tunnel_key: i64 => range(1, 32_767);
     }
 }

@@ -30,6 +30,8 @@ pub enum Support {
     Declared,
     /// northd's own state: stored like the others, and hidden from clients.
     Internal,
+    /// northd's own state that clients read and do not write.
+    Reported,
 }
 
 /// A column of a table.
@@ -128,6 +130,12 @@ impl TableSchema {
     /// Its rows are northd's own.
     pub const fn internal(mut self) -> Self {
         self.support = Support::Internal;
+        self
+    }
+
+    /// Its rows are northd's own, and clients read them.
+    pub const fn reported(mut self) -> Self {
+        self.support = Support::Reported;
         self
     }
 

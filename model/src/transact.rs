@@ -283,15 +283,19 @@ impl Draft {
     /// The position of a table that the author may write.
     fn writable(&self, table: &str, author: Author) -> Result<usize, TransactionError> {
         let position = self.visible(table, author)?;
-        if self.next.tables[position].schema.support == Support::Declared {
-            return Err(TransactionError::new(
+        match (self.next.tables[position].schema.support, author) {
+            (Support::Declared, _) => Err(TransactionError::new(
                 ErrorKind::NotSupported,
                 format!(
                     "table {table} is not supported by this version of weft: its rows would have no effect"
                 ),
-            ));
+            )),
+            (Support::Reported, Author::Client) => Err(TransactionError::new(
+                ErrorKind::Permission,
+                format!("table {table} is written by northd only"),
+            )),
+            _ => Ok(position),
         }
-        Ok(position)
     }
 
     /// The row; `None` when it is gone and that does not matter to the author.

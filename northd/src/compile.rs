@@ -52,7 +52,7 @@ pub(crate) use address::stations_of;
 pub use engine::{Compiled, Compiler};
 pub use features::{FEATURES, Feature};
 pub(crate) use health::INDEX as MONITOR_INDEX;
-pub(crate) use health::index_of as monitor_index;
+pub(crate) use health::{index_of as monitor_index, probe_of, protocol_name};
 pub use output::{Output, RowWarning};
 pub(crate) use reader::PROBE_MAC;
 pub use reader::Reader;

@@ -11,32 +11,35 @@
 
 mod bindings;
 mod counters;
+mod events;
 mod health;
 mod learned;
 mod nodes;
 mod queue;
+mod requests;
 mod tallies;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{Changes, Database, Operation, nb};
-use pipeline::object::{Attachment, ChassisName, Object, ObjectKey, PortKind};
-use southbound_proto::convert::{Hello, ProbeHealth};
+use pipeline::object::{Object, ObjectKey};
 use southbound_proto::southbound as wire;
 
 use crate::allocate::{allocate, sweep};
 use crate::compile::{Compiler, RowWarning};
 use crate::session::{Effect, Identity, Session};
 use crate::world::{Marks, World};
-use bindings::Refusal;
+pub use events::EVENTS_MAX;
 use learned::{Ages, Counts};
 pub use learned::{NEIGHBORS_PER_ROUTER_MAX, STATIONS_PER_SWITCH_MAX};
 use nodes::Nodes;
 pub use nodes::{LOCALPORTS_PER_NODE_MAX, NODES_MAX, NodeStatus};
 use queue::Queue;
 pub use tallies::{TALLIES_MAX, Tallies};
+use waiting::Waiting;
 
 /// How long a node may be away before its ports are released.
 pub const NODE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,6 +92,7 @@ pub struct Control {
     started: Instant,
     age_check_at: Instant,
     nodes: Nodes,
+    waiting: Waiting,
     /// Those who look have it as it was.
     tallies: Arc<Tallies>,
     sessions: BTreeMap<StreamId, Session>,
@@ -110,6 +114,7 @@ impl Control {
             started: now.instant,
             age_check_at: now.instant + AGE_CHECK_INTERVAL,
             nodes,
+            waiting: Waiting::default(),
             tallies: Arc::default(),
             sessions: BTreeMap::new(),
             outputs: Vec::new(),
@@ -150,6 +155,7 @@ impl Control {
     /// Brings everything up to date with what was absorbed, and with what is queued to be committed.
     pub fn settle(&mut self, now: Now) {
         self.number();
+        self.grant_waiting();
         self.world.revision = self.committed.revision();
         let database = self.queue.database().clone();
         let changes = database.changes_since(&self.compiled);
@@ -183,12 +189,17 @@ impl Control {
         let marks = self.world.apply(&compiled.objects);
         self.mark(&compiled.objects, &marks);
         self.queue.push(compiled.reports);
-        let gone = compiled.objects.iter().filter_map(|change| match change {
-            (ObjectKey::Probe(probe), None) => Some(probe),
-            _ => None,
-        });
-        let operations = health::forget(self.queue.database(), gone);
+        let objects = (self.compiler.objects(), compiled.objects.keys());
+        let operations = health::follow(self.queue.database(), objects, self.is_first());
         self.queue.push(operations);
+        let objects = (self.compiler.objects(), compiled.objects.keys());
+        let operations = events::forget(self.queue.database(), objects, self.is_first());
+        self.queue.push(operations);
+    }
+
+    /// Nothing was compiled before: the database may hold what an earlier life could not clean up.
+    fn is_first(&self) -> bool {
+        self.compiled.revision() == 0
     }
 
     fn mark(&mut self, changed: &BTreeMap<ObjectKey, Option<Arc<Object>>>, marks: &Marks) {
@@ -254,6 +265,7 @@ impl Control {
             tracing::info!(chassis = %node, "released the ports of a lost node");
             let operations = bindings::release_all(self.queue.database(), &node);
             self.queue.push(operations);
+            self.waiting.forget_all(&node);
             for port in localports {
                 self.set_interest(&node, &port, false);
             }
@@ -332,129 +344,6 @@ impl Control {
         });
     }
 
-    fn handle(&mut self, stream: StreamId, effect: Effect, now: Now) {
-        let Some(node) = self.sessions.get(&stream).and_then(Session::node).cloned() else {
-            return;
-        };
-        match effect {
-            Effect::Registered(hello) => self.register(stream, &hello, now),
-            Effect::Listed => self.begin(stream, &node),
-            Effect::Claim(claim) => self.claim(stream, &node, claim),
-            Effect::Release(release) => {
-                self.release(&node, &release.port);
-                let result = wire::ClaimResult {
-                    request: release.request,
-                    port: release.port,
-                    ..wire::ClaimResult::default()
-                };
-                self.answer(stream, result);
-            }
-            Effect::PortsUp(ports) => {
-                let operations = bindings::ports_up(self.queue.database(), &node, &ports);
-                self.queue.push(operations);
-            }
-            Effect::Learned(neighbors, stations) => {
-                let (database, ages) = (self.queue.database(), self.ages());
-                let operations =
-                    self.counts
-                        .merge(database, &neighbors, &stations, ages, now.unix_ms);
-                self.queue.push(operations);
-            }
-            Effect::Counted(counts) => Arc::make_mut(&mut self.tallies).take(&node, counts),
-            Effect::Nacked(reason) => self.nodes.nacked(&node, reason),
-            Effect::Health(probes) => {
-                let is_own = |probe: &&ProbeHealth| {
-                    let key = ObjectKey::Probe(probe.key.clone());
-                    self.world.object_for(&node, &key).is_some()
-                };
-                let probes = probes.iter().filter(is_own);
-                let operations = health::record(self.queue.database(), probes);
-                self.queue.push(operations);
-            }
-            Effect::Acked | Effect::Send(_) | Effect::Close(_) => {}
-        }
-    }
-
-    fn register(&mut self, stream: StreamId, hello: &Hello, now: Now) {
-        match nodes::record(self.queue.database(), hello) {
-            Ok(operations) => self.queue.push(operations),
-            Err(reason) => return self.refuse(stream, reason),
-        };
-        let node = &hello.chassis.name;
-        Arc::make_mut(&mut self.tallies).greet(node, &hello.instance);
-        let bound = bindings::names_bound_to(self.queue.database(), node);
-        if let Some(old) = self.nodes.registered(stream, node, bound, now) {
-            self.close(old, "the node opened another stream");
-        }
-    }
-
-    /// Lets a node have its first step. A northd that was started since does not know the localports that the
-    /// node has interfaces for: until it has claimed them, those that it holds count.
-    fn begin(&mut self, stream: StreamId, node: &ChassisName) {
-        let held = self.sessions.get(&stream).map(Session::held);
-        let held = held.into_iter().flatten();
-        let objects = held.filter_map(|key| self.compiler.objects().get(key));
-        let localports = objects.filter_map(|object| localport(object)).collect();
-        for port in self.nodes.presume(node, localports) {
-            self.set_interest(node, &port, true);
-        }
-        self.with_session(stream, Session::begin);
-    }
-
-    fn claim(&mut self, stream: StreamId, node: &ChassisName, claim: wire::Claim) {
-        let granted = self.grant(node, &claim.port, claim.fresh);
-        if granted.is_err() {
-            self.nodes.released(node, &claim.port);
-            self.set_interest(node, &claim.port, false);
-        }
-        let result = wire::ClaimResult {
-            request: claim.request,
-            port: claim.port,
-            refusal: granted.map_or_else(|refusal| refusal.to_string(), |()| String::new()),
-        };
-        self.answer(stream, result);
-    }
-
-    fn grant(&mut self, node: &ChassisName, port: &str, fresh: bool) -> Result<(), Refusal> {
-        let database = self.queue.database();
-        let is_localport = bindings::is_localport(database, port);
-        let operations = bindings::claim(database, node, port, fresh)?;
-        if is_localport && !self.nodes.has_room_for(node, port) {
-            let port = port.to_owned();
-            return Err(Refusal::TooManyLocalports(port, LOCALPORTS_PER_NODE_MAX));
-        }
-        self.queue.push(operations);
-        self.nodes.claimed(node, port, is_localport);
-        self.set_interest(node, port, is_localport);
-        Ok(())
-    }
-
-    fn release(&mut self, node: &ChassisName, port: &str) {
-        let operations = bindings::release(self.queue.database(), node, port);
-        self.queue.push(operations);
-        self.nodes.released(node, port);
-        self.set_interest(node, port, false);
-    }
-
-    fn set_interest(&mut self, node: &ChassisName, port: &str, is_interested: bool) {
-        let marks = self.world.set_interest(node, port, is_interested);
-        self.mark(&BTreeMap::new(), &marks);
-    }
-
-    fn answer(&mut self, stream: StreamId, result: wire::ClaimResult) {
-        self.with_session(stream, |session, _, effects| {
-            session.answer(result, effects);
-        });
-    }
-
-    fn refuse(&mut self, stream: StreamId, reason: String) {
-        self.with_session(stream, |session, _, effects| {
-            if let Err(reason) = session.refuse(reason, effects) {
-                session.close(reason, effects);
-            }
-        });
-    }
-
     // === What others see ===
 
     /// The database, with what is still to be committed.
@@ -485,18 +374,5 @@ impl Control {
     /// The nodes, by name.
     pub fn node_statuses(&self) -> Vec<NodeStatus> {
         self.nodes.statuses(self.queue.database(), &self.sessions)
-    }
-}
-
-/// The name of a localport; `None` for all other objects.
-fn localport(object: &Object) -> Option<String> {
-    match object {
-        Object::Port(port) => match &port.kind {
-            PortKind::Switch(kind) if kind.attachment == Attachment::Localport => {
-                Some(port.name.clone())
-            }
-            _ => None,
-        },
-        _ => None,
     }
 }

@@ -16,7 +16,7 @@ mod holdings;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pipeline::object::{ChassisName, ObjectKey};
+use pipeline::object::{ChassisName, ObjectKey, VipKey};
 use southbound_proto::convert::{Hello, LearnedNeighbor, LearnedStation, ProbeHealth, RuleCount};
 use southbound_proto::numbering::{Arrival, Numbering, Order};
 use southbound_proto::southbound as wire;
@@ -68,6 +68,8 @@ pub enum Effect {
     Learned(Vec<LearnedNeighbor>, Vec<LearnedStation>),
     /// How all backends fare that the node probes, as far as it knows.
     Health(Vec<ProbeHealth>),
+    /// Clients on the node found no backend for these VIPs.
+    Unserved(Vec<VipKey>),
     /// What rules have come to on the node.
     Counted(Vec<RuleCount>),
     /// The node has a step in force.
@@ -268,6 +270,7 @@ impl Session {
             Up::PortsUp(ports) => effects.push(Effect::PortsUp(ports.ports.into_iter().collect())),
             Up::Learned(learned) => effects.push(learned_effect(&learned)?),
             Up::Health(health) => effects.push(health_effect(&health)?),
+            Up::Unserved(unserved) => effects.push(unserved_effect(&unserved)?),
             Up::Counts(counts) => effects.push(counts_effect(&counts)?),
         }
         Ok(())
@@ -297,6 +300,14 @@ fn health_effect(health: &wire::Health) -> Result<Effect, String> {
     let refused = |error: WireError| format!("health.{error}");
     Ok(Effect::Health(
         probes.collect::<Result<_, _>>().map_err(refused)?,
+    ))
+}
+
+fn unserved_effect(unserved: &wire::Unserved) -> Result<Effect, String> {
+    let vips = unserved.vips.iter().map(VipKey::try_from);
+    let refused = |error: WireError| format!("unserved.{error}");
+    Ok(Effect::Unserved(
+        vips.collect::<Result<_, _>>().map_err(refused)?,
     ))
 }
 

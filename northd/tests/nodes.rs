@@ -62,6 +62,32 @@ fn a_fresh_claim_takes_a_port_over_and_a_repeated_one_does_not() {
 }
 
 #[test]
+fn a_port_that_is_made_again_goes_to_the_node_that_waits_for_it_without_being_asked() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    story.claim("n1", "x", false);
+    story.claim("n2", "y", true);
+    story.claim("n2", "z", false);
+    story.say("n2", release("z"));
+    let ports = ["x", "y", "z"].map(port);
+    story.world.commit(&switch("t", &ports));
+    let holders = ["x", "y", "z"].map(|port| story.world.chassis_of(port));
+    assert_eq!(
+        holders,
+        [Some("n1".to_owned()), None, None],
+        "y was refused for good, and z is given up"
+    );
+    story.exchange();
+    story.check_node("n1");
+}
+
+fn release(port: &str) -> Up {
+    Up::Release(wire::Release {
+        port: port.to_owned(),
+        request: 1,
+    })
+}
+
+#[test]
 fn claims_of_what_no_node_can_have_are_refused() {
     let mut story = Story::begin(&["n1"]);
     let mut nested = port("nested");

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness::World;
 use harness::story::Story;
 use model::{Datum, Id, Operation, Table, nb, sb};
+use northd::control::EVENTS_MAX;
 use pipeline::object::{
-    BackendState, DatapathKind, Object, ObjectKey, PortKind, Probe, ProbeKey, Vip,
+    BackendState, DatapathKind, Object, ObjectKey, PortKind, Probe, ProbeKey, Vip, VipKey,
 };
 use southbound_proto::convert::{ProbeHealth, ProbeStatus};
 use southbound_proto::southbound as wire;
@@ -306,6 +307,20 @@ fn a_backend_is_probed_where_it_is_and_its_state_comes_back() {
     };
     use BackendState::{Offline, Ready};
     assert_eq!(states(&story), [Ready, Ready]);
+    let monitor = |story: &Story| {
+        let monitors = story.world.database.table::<sb::ServiceMonitor>();
+        let mut rows = monitors.iter();
+        let row = rows.next().expect("a row");
+        assert!(rows.next().is_none());
+        row
+    };
+    let row = monitor(&story);
+    assert_eq!(
+        (row.logical_port.as_str(), row.protocol.as_str(), row.status),
+        ("x", "tcp", None)
+    );
+    assert_eq!(row.options["interval"], "7");
+    assert_eq!(row.src_mac, probe_object.source_mac.to_string());
     story.say("n2", health(&key, ProbeStatus::Offline));
     assert_eq!(states(&story), [Ready, Ready], "it is not for n2 to say");
     for (status, expected) in [
@@ -316,6 +331,7 @@ fn a_backend_is_probed_where_it_is_and_its_state_comes_back() {
         story.say("n1", health(&key, status));
         assert_eq!(states(&story), [expected, Ready], "{status:?}");
     }
+    assert_eq!(monitor(&story).status.as_deref(), Some("error"));
     story.world.restart();
     assert_eq!(states(&story), [Offline, Ready], "it is remembered");
     story.connect("n1");
@@ -337,6 +353,99 @@ fn a_backend_is_probed_where_it_is_and_its_state_comes_back() {
         "what is not probed is forgotten"
     );
     assert!(!is_held(&story, "n2"));
+}
+
+// === Events ===
+
+/// What is told to whoever can start backends: node, VIP, protocol and how often.
+fn events(story: &Story) -> Vec<String> {
+    let events = story.world.database.table::<sb::ControllerEvent>();
+    let mut lines: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let info = |key: &str| &event.event_info[key];
+            let (vip, protocol) = (info("vip"), info("protocol"));
+            format!("{} {vip} {protocol} {}", event.chassis, event.seq_num)
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn unserved(vips: &[(u128, &str)]) -> Up {
+    let vips = vips.iter().map(|(balancer, ip)| VipKey {
+        balancer: Uuid::from_u128(*balancer),
+        ip: ip.parse().expect("an address"),
+        protocol: 17,
+        port: 53,
+        chassis: None,
+    });
+    Up::Unserved(wire::Unserved {
+        vips: vips.map(|vip| (&vip).into()).collect(),
+    })
+}
+
+/// Input: what nodes say of VIPs without backends. Output: the rows that clients of northd see, for as long as they
+/// make sense.
+#[test]
+fn clients_without_a_backend_are_told_of_until_there_is_one() {
+    let service = |number, ip: &str, event: &str| nb::LoadBalancer {
+        protocol: Some("udp".into()),
+        ..balancer(number, &[(&format!("{ip}:53"), "")], &[("event", event)])
+    };
+    let told = service(1, "10.9.0.1", "true");
+    let mut story = Story::begin(&["n1", "n2"]);
+    story.world.commit(&[
+        told.insert(),
+        service(2, "10.9.0.2", "false").insert(),
+        service(3, "10.9.0.3", "true").insert(),
+    ]);
+    story.say("n1", unserved(&[(1, "10.9.0.1"), (1, "10.9.0.1")]));
+    story.say(
+        "n1",
+        unserved(&[(2, "10.9.0.2"), (7, "10.9.0.7"), (1, "10.9.0.9")]),
+    );
+    story.say("n1", unserved(&[(1, "10.9.0.1")]));
+    story.say("n2", unserved(&[(1, "10.9.0.1"), (3, "10.9.0.3")]));
+    let first = "n1 10.9.0.1:53 udp 2";
+    let third = "n2 10.9.0.3:53 udp 1";
+    assert_eq!(events(&story), [first, "n2 10.9.0.1:53 udp 1", third]);
+    story.world.restart();
+    assert_eq!(events(&story).len(), 3, "they are remembered");
+    let served = Datum::map([("10.9.0.1:53", "10.0.0.2:53")]);
+    story
+        .world
+        .commit(&[Operation::update(told.id, [("vips", served)])]);
+    assert_eq!(events(&story), [third]);
+    story
+        .world
+        .commit(&[Operation::delete(id::<nb::LoadBalancer>(3))]);
+    assert!(events(&story).is_empty());
+}
+
+/// Input: more VIPs without backends than may be told of. Output: the bound.
+#[test]
+fn no_more_events_are_kept_than_the_bound() {
+    let count = u128::try_from(EVENTS_MAX).expect("a number") + 10;
+    let ip = |number: u128| format!("10.9.{}.{}", number / 250, number % 250);
+    let services = (0..count).map(|number| {
+        let vip = format!("{}:53", ip(number));
+        balancer(number + 1, &[(&vip, "")], &[("event", "true")]).insert()
+    });
+    let mut story = Story::begin(&["n1"]);
+    story.world.commit(&services.collect::<Vec<_>>());
+    let vips = (0..count).map(|number| VipKey {
+        balancer: Uuid::from_u128(number + 1),
+        ip: ip(number).parse().expect("an address"),
+        protocol: 6,
+        port: 53,
+        chassis: None,
+    });
+    for vip in vips {
+        let vips = vec![(&vip).into()];
+        story.say("n1", Up::Unserved(wire::Unserved { vips }));
+    }
+    assert_eq!(events(&story).len(), EVENTS_MAX);
 }
 
 // === Scale ===

@@ -10,7 +10,7 @@ use packet::flow::{Ip, Transport, ip_protocol};
 use crate::conntrack::{Commit, NatRequest, State, Tracked, Tuple, Zone};
 use crate::drop::DropReason;
 use crate::object::{
-    BackendState, Balancer, NeighborResponder, SelectionField, TrafficPolicy, WhenEmpty,
+    BackendState, Balancer, NeighborResponder, SelectionField, TrafficPolicy, VipKey, WhenEmpty,
 };
 use crate::record::{Entry, Recorder};
 use crate::tables::{DatapathTables, Service, Slot, Whereabouts};
@@ -195,7 +195,7 @@ fn choose<R: Recorder>(
             let hash = hash(packet, ip, &balancer.selection_fields);
             service.choose(balancer.traffic_policy, whereabouts, hash)
         })
-        .ok_or_else(|| unserved(asked, whereabouts))?;
+        .ok_or_else(|| unserved(walk, asked, whereabouts))?;
     let backend = (backend.ip, backend.port);
     if timeout_s > 0 {
         walk.conntrack()
@@ -204,15 +204,22 @@ fn choose<R: Recorder>(
     Ok(backend)
 }
 
-/// Nobody serves at all, or nobody on the client's node who has to.
-fn unserved(asked: Asked<'_>, client: Whereabouts<'_>) -> Unserved {
+/// Nobody serves at all, which may be worth a report, or nobody on the client's node who has to.
+fn unserved<R: Recorder>(
+    walk: &mut Walk<'_, R>,
+    asked: Asked<'_>,
+    client: Whereabouts<'_>,
+) -> Unserved {
     let Asked { service, balancer } = asked;
     let is_elsewhere = balancer.traffic_policy == TrafficPolicy::Local
         && service.choose(TrafficPolicy::Cluster, client, 0).is_some();
-    Unserved::Empty(match is_elsewhere {
-        true => balancer.when_none_local,
-        false => balancer.when_empty,
-    })
+    if is_elsewhere {
+        return Unserved::Empty(balancer.when_none_local);
+    }
+    if balancer.event && balancer.when_empty == WhenEmpty::Drop {
+        walk.report_unserved(&service.vip.key);
+    }
+    Unserved::Empty(balancer.when_empty)
 }
 
 fn hash(packet: &Packet, ip: &Ip, fields: &[SelectionField]) -> u64 {
@@ -288,6 +295,7 @@ pub(crate) fn entry(asked: Asked<'_>, new: &str, reject: &str, actions: &str) ->
     let serving = backends.filter(|backend| backend.state != BackendState::Offline);
     let backends: Vec<_> = serving.map(|it| end(it.ip, it.port)).collect();
     let action = match (backends.is_empty(), balancer.when_empty) {
+        (true, WhenEmpty::Drop) if balancer.event => event(key),
         (true, WhenEmpty::Drop) => "drop;".to_owned(),
         (true, WhenEmpty::Reject) => reject.to_owned(),
         (false, _) => {
@@ -303,6 +311,16 @@ pub(crate) fn entry(asked: Asked<'_>, new: &str, reject: &str, actions: &str) ->
         }
     };
     Entry::new(priority, matches, [&action])
+}
+
+/// The action that reports clients without a backend, and drops their packets.
+fn event(key: &VipKey) -> String {
+    format!(
+        "trigger_event(event = \"empty_lb_backends\", vip = \"{}\", protocol = \"{}\", load_balancer = \"{}\");",
+        end(key.ip, key.port),
+        protocol(key.protocol),
+        key.balancer
+    )
 }
 
 fn end(ip: IpAddr, port: u16) -> String {

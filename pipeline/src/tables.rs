@@ -23,6 +23,7 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 pub use apply::ApplyError;
+pub use balancing::Ended;
 pub(crate) use balancing::{Balancing, Service, Whereabouts};
 pub(crate) use datapath::{Compiled, DatapathTables};
 pub use generation::{Deps, Slot};
@@ -120,6 +121,16 @@ impl Tables {
     /// A load balancer.
     pub fn balancer(&self, uuid: Uuid) -> Option<&Balancer> {
         self.balancing.balancer(uuid).map(|balancer| &**balancer)
+    }
+
+    /// All load balancers.
+    pub fn balancers(&self) -> impl Iterator<Item = &Balancer> {
+        self.balancing.balancers()
+    }
+
+    /// Whose connections end because the tables become `after`.
+    pub fn ended(&self, after: &Tables) -> Vec<Ended> {
+        self.balancing.ended(&after.balancing)
     }
 
     /// All NATs.

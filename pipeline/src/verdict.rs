@@ -15,7 +15,9 @@ use crate::answer::Answer;
 use crate::conntrack::MadeBy;
 use crate::drop::DropReason;
 use crate::ingress::Resume;
-use crate::object::{AclAction, AclStage, ChassisName, DatapathKey, MeterBand, PortRef, Severity};
+use crate::object::{
+    AclAction, AclStage, ChassisName, DatapathKey, MeterBand, PortRef, Severity, VipKey,
+};
 use crate::rewrite::Rewrite;
 use crate::tables::Deps;
 
@@ -28,6 +30,8 @@ pub struct Verdict {
     pub learned: SmallVec<[Learn; 1]>,
     /// The learned entries that the packet used: traffic keeps them from aging.
     pub used: SmallVec<[LearnedKey; 1]>,
+    /// The VIP that the packet asked for, which has no backend, if that is to be reported.
+    pub unserved: Option<VipKey>,
     /// The ACLs that are to be logged for the packet, as far as their meters allow.
     pub logs: Vec<Logged>,
     /// The QoS rules that marked or limit a packet that comes of it.

@@ -53,6 +53,7 @@ pub fn process<R: Recorder>(
             branches: smallvec![],
             learned: smallvec![],
             used: smallvec![],
+            unserved: None,
             logs: vec![],
             qos: vec![],
             meters: vec![],

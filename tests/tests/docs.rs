@@ -125,6 +125,7 @@ fn every_northbound_table_is_documented() {
         .map(|table| format!("`{}`", table.name))
         .collect();
     writeln!(text, "\nDeclared only: {}.", declared.join(", ")).expect("text takes text");
+    write_reported(&mut text);
     for (column, options) in [
         ("Load_Balancer.options", model::lb::OPTIONS),
         (
@@ -135,6 +136,22 @@ fn every_northbound_table_is_documented() {
         write_options(&mut text, column, options);
     }
     check("northbound.md", &text);
+}
+
+/// The tables that northd fills.
+fn write_reported(text: &mut String) {
+    let head = "northd's own tables, for `list`, `find`, `get` and `wait-until`:";
+    writeln!(
+        text,
+        "\n{head}\n\n| table | what it is | columns |\n|---|---|---|"
+    )
+    .expect("text takes text");
+    let is_reported = |table: &&&TableSchema| table.support == Support::Reported;
+    for table in model::sb::TABLES.iter().filter(is_reported) {
+        let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+        let (name, summary, columns) = (table.name, table.summary, columns.join(", "));
+        writeln!(text, "| `{name}` | {summary} | {columns} |").expect("text takes text");
+    }
 }
 
 /// The keys of an `options` column; those that OVN has not are marked.

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use nix::errno::Errno;
-use pipeline::Tables;
 use pipeline::conntrack::Zone;
 use pipeline::object::PortRef;
+use pipeline::{Ended, Tables};
 use tokio::sync::mpsc;
 
 use crate::acl_log::{RECORDS, Record};
@@ -338,6 +338,16 @@ impl DataPath {
     pub fn flush_connections(&self, filter: &Filter) -> u64 {
         let now_ms = millis_since(self.started);
         self.lock_tracked().flush(filter, now_ms)
+    }
+
+    /// Ends the tracked connections that these services made; returns how many. Blocks the calling thread while it looks
+    /// through the table.
+    pub fn end_services(&self, ended: &[Ended]) -> u64 {
+        if ended.is_empty() {
+            return 0;
+        }
+        let now_ms = millis_since(self.started);
+        self.lock_tracked().end_services(ended, now_ms)
     }
 
     /// How many tracked connections there are, by what they are. Blocks the calling thread while it looks through the

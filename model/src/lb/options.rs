@@ -57,7 +57,13 @@ pub const OPTIONS: &[OptionDeclaration] = &[
     ovn(
         "event",
         "true|false",
-        "Drop what clients send to a virtual address without backends; vsctl node drops tells, as no-backend.",
+        "Drop what clients send to a virtual address without backends, and tell of it in Controller_Event. \
+         NB_Global.options:controller_event=true is the same for all.",
+    ),
+    ovn(
+        "ct_flush",
+        "true|false",
+        "End connections when their backend or virtual address goes; by default those of TCP and SCTP stay.",
     ),
     ovn(
         "hairpin_snat_ip",
@@ -155,6 +161,8 @@ pub struct Options {
     pub adds_route: bool,
     /// For which virtual addresses routers answer ARP and ND.
     pub neighbor_responder: NeighborResponder,
+    /// Connections end with their backend.
+    pub flushes: bool,
     /// How long a client without connections keeps its backend, in seconds.
     pub affinity_timeout_s: Option<NonZeroU16>,
 }
@@ -241,6 +249,7 @@ impl Options {
             hairpin_source: hairpin_source(map)?,
             skips_snat: flag(map, "skip_snat")?,
             adds_route: flag(map, "add_route")?,
+            flushes: flag(map, "ct_flush")?,
             neighbor_responder: word(map, "neighbor_responder", RESPONDERS)?.unwrap_or(responder),
             affinity_timeout_s: affinity_timeout(map)?,
         })

@@ -83,10 +83,10 @@ impl Backends<'_, '_> {
         let Some(monitor) = self.reader.find(monitor) else {
             return false;
         };
-        let status: Option<String> = self
+        let status: Option<Option<String>> = self
             .reader
             .column::<sb::ServiceMonitor, _>(monitor, "status");
-        status.is_some_and(|status| status != "online")
+        status.flatten().is_some_and(|status| status != "online")
     }
 
     fn probe(&mut self, backend: &lb::Backend, check: &HealthCheck) -> Option<Probe> {

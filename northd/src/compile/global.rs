@@ -5,10 +5,11 @@ use pipeline::object::{Global, Object};
 use uuid::Uuid;
 
 use super::options::Options;
-use super::reader::PROBE_MAC;
+use super::reader::{CONTROLLER_EVENT, PROBE_MAC};
 use super::{Output, Reader};
 
 const OPTIONS: &[&str] = &[
+    CONTROLLER_EVENT,
     "default_acl_drop",
     "fdb_age_threshold",
     "mac_binding_age_threshold",

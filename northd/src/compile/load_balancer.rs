@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::backend::Backends;
 use super::index::Lookup;
 use super::options::Options;
+use super::reader::CONTROLLER_EVENT;
 use super::{Output, Reader};
 
 /// What variables begin with.
@@ -33,7 +34,9 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
         return;
     };
     let checks = health_checks(reader, &plain);
-    out.object(Object::Balancer(balancer_object(&plain, &balancer)));
+    let mut object = balancer_object(&plain, &balancer);
+    object.event |= reader.global_flag(CONTROLLER_EVENT);
+    out.object(Object::Balancer(object));
     vips(reader, &plain, &balancer, &checks, None, out);
     for (chassis, variables) in variables(reader, &template) {
         let expanded = lb::expand(&template, &variables);
@@ -144,6 +147,7 @@ fn balancer_object(row: &nb::LoadBalancer, balancer: &LoadBalancer) -> Balancer 
         when_empty: when_empty(options.empty),
         when_none_local: when_empty(options.empty_local),
         event: options.empty == EmptyPolicy::Event,
+        ct_flush: options.flushes,
         skip_snat: options.skips_snat,
         hairpin_snat_ip: hairpin_sources(options),
         affinity_timeout_s: options

@@ -13,6 +13,9 @@ use super::index::{Index, Lookup};
 /// The key of `NB_Global.options` that has the MAC address of the station that probes come from.
 pub(crate) const PROBE_MAC: &str = "svc_monitor_mac";
 
+/// The option of NB_Global that has every load balancer tell of clients without a backend.
+pub(super) const CONTROLLER_EVENT: &str = "controller_event";
+
 /// Something that a unit read. A commit that changes it dirties the unit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Read {
@@ -107,9 +110,19 @@ impl<'a> Reader<'a> {
 
     /// The station that probes come from (`NB_Global.options:svc_monitor_mac`).
     pub(super) fn probe_mac(&mut self) -> Option<Mac> {
+        self.global_option(PROBE_MAC)?.parse().ok()
+    }
+
+    /// The truth of a key of `NB_Global.options`.
+    pub(super) fn global_flag(&mut self, key: &str) -> bool {
+        let text = self.global_option(key);
+        text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
+    fn global_option(&mut self, key: &str) -> Option<String> {
         let row = self.find(Lookup::Global)?;
         let options = self.column::<nb::NbGlobal, BTreeMap<String, String>>(row, "options");
-        options?.get(PROBE_MAC)?.parse().ok()
+        options?.remove(key)
     }
 
     /// The router port of this name.

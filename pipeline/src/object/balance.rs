@@ -40,8 +40,10 @@ pub struct Balancer {
     pub when_empty: WhenEmpty,
     /// The same of a VIP that has backends, but none on the client's node, with [`TrafficPolicy::Local`].
     pub when_none_local: WhenEmpty,
-    /// `options:event`: such a packet is reported.
+    /// `options:event`: such a packet is reported, if it is dropped.
     pub event: bool,
+    /// `options:ct_flush`: connections end with their backend.
+    pub ct_flush: bool,
     /// `options:skip_snat`: routers never apply `lb_force_snat_ip` to its connections.
     pub skip_snat: bool,
     /// `options:hairpin_snat_ip`: the source of a client that is its own backend, one a family; else the VIP.

@@ -6,6 +6,7 @@
 //! What a packet finds, or does not, depends on what is at its destination address. Addresses share a fixed number
 //! of generations (`Slot::of_vip`), so that what is *not* there needs none of its own.
 
+mod ended;
 mod maglev;
 mod service;
 
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::object::{Balancer, BalancerGroup, Balancers, ChassisName, Vip, VipKey};
 
+pub use ended::Ended;
 pub(crate) use service::{Service, Whereabouts};
 
 type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -89,6 +91,11 @@ impl Balancing {
     /// A balancer.
     pub(crate) fn balancer(&self, uuid: Uuid) -> Option<&Arc<Balancer>> {
         self.balancers.get(&uuid)
+    }
+
+    /// All balancers.
+    pub(crate) fn balancers(&self) -> impl Iterator<Item = &Balancer> {
+        self.balancers.values().map(|balancer| &**balancer)
     }
 
     /// True if the address is the `hairpin_snat_ip` of any balancer.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{Origin, Packet, Walk};
 use crate::conntrack::{Commit, CommitError, Conntrack, MadeBy, State, Tracked, Zone};
 use crate::drop::DropReason;
+use crate::object::VipKey;
 use crate::record::Recorder;
 use crate::rewrite::Rewrite;
 use crate::verdict::{Logged, Metered};
@@ -70,6 +71,12 @@ impl<'t, R: Recorder> Walk<'t, R> {
     /// Who decides about the packet, as far as that is known.
     pub(crate) fn made_by(&mut self) -> &mut MadeBy {
         &mut self.verdict.made_by
+    }
+
+    /// Nobody serves the VIP that the packet asks for, which is to be reported, of each packet anew.
+    pub(crate) fn report_unserved(&mut self, vip: &VipKey) {
+        self.verdict.unserved = Some(vip.clone());
+        self.is_for_this_packet_alone();
     }
 
     /// What the network has changed in the packet so far. An answer is not told from what it answers.

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use packet::flow::ip_protocol::{SCTP, TCP, UDP};
 use packet::flow::{Network, Quoted, Transport};
 use packet::{Flow, Mac};
+use pipeline::Tables;
 use pipeline::object::*;
 
-use crate::support::Net;
 use crate::support::flows::*;
 use crate::support::service::{Nodes, answer, backend, between, uuid};
+use crate::support::{Net, sent};
 
 const A: &str = "0a:00:00:00:00:01";
 const R: &str = "0a:00:00:00:00:fe";
@@ -156,6 +157,62 @@ fn nobody_there_is_silence_or_a_rejection() {
         let datagram = between(TO_R, UDP, "10.0.0.1:1000", "10.96.0.1:80");
         nodes.check("a", &datagram, udp_answer);
     }
+}
+
+#[test]
+fn clients_without_a_backend_are_reported_if_that_is_wanted_and_they_are_not_told_themselves() {
+    let with = |backends: &str, event, when_empty| {
+        net()
+            .vip("web", TCP, &format!("10.96.0.1:80 =>{backends}"))
+            .balancer("web", |balancer| {
+                (balancer.event, balancer.when_empty) = (event, when_empty);
+            })
+            .balanced("ls", &["web"])
+            .tables(None)
+    };
+    let reported = |tables| sent(&tables, "a", &request(1000)).unserved;
+    let vip = VipKey {
+        balancer: uuid("web"),
+        ip: "10.96.0.1".parse().unwrap(),
+        protocol: TCP,
+        port: 80,
+        chassis: None,
+    };
+    assert_eq!(reported(with("", true, WhenEmpty::Drop)), Some(vip));
+    assert_eq!(reported(with("", false, WhenEmpty::Drop)), None);
+    assert_eq!(reported(with("", true, WhenEmpty::Reject)), None);
+    let served = with(" 10.0.0.11:80", true, WhenEmpty::Drop);
+    assert_eq!(reported(served), None);
+    let again = sent(&with("", true, WhenEmpty::Drop), "a", &request(1000));
+    assert_eq!(again.reusable, None, "each packet is reported");
+}
+
+#[test]
+fn what_a_balancer_with_ct_flush_has_no_more_is_told() {
+    let with = |backends: &str, ct_flush: bool| {
+        net()
+            .vip("web", TCP, &format!("10.96.0.1:80 => {backends}"))
+            .balancer("web", |balancer| balancer.ct_flush = ct_flush)
+            .tables(None)
+    };
+    let check = |before: &Tables, after: &Tables, expected: &[Option<&str>]| {
+        let ended = before.ended(after).into_iter();
+        let ended: Vec<_> = ended.map(|ended| ended.backend).collect();
+        let end = |text: &str| {
+            let backend = backend(text);
+            (backend.ip, backend.port)
+        };
+        let expected: Vec<_> = expected.iter().map(|text| text.map(end)).collect();
+        assert_eq!(ended, expected);
+    };
+    let two = with("10.0.0.11:80 10.0.0.12:80", true);
+    check(&two, &two, &[]);
+    let one = with("10.0.0.12:80", true);
+    check(&two, &one, &[Some("10.0.0.11:80")]);
+    check(&one, &two, &[]);
+    check(&two, &net().tables(None), &[None]);
+    let kept = with("10.0.0.11:80 10.0.0.12:80", false);
+    check(&kept, &with("10.0.0.12:80", false), &[]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ impl From<&Balancer> for wire::Balancer {
             when_empty: balancer.when_empty.number(),
             when_none_local: balancer.when_none_local.number(),
             event: balancer.event,
+            ct_flush: balancer.ct_flush,
             skip_snat: balancer.skip_snat,
             hairpin_snat_ip: hairpin.iter().copied().map(address_to_wire).collect(),
             affinity_timeout_s: u32::from(balancer.affinity_timeout_s),
@@ -46,6 +47,7 @@ impl TryFrom<&wire::Balancer> for Balancer {
             when_none_local: WhenEmpty::from_number(balancer.when_none_local)
                 .at("when_none_local")?,
             event: balancer.event,
+            ct_flush: balancer.ct_flush,
             skip_snat: balancer.skip_snat,
             hairpin_snat_ip: each(&balancer.hairpin_snat_ip, "hairpin_snat_ip", |bytes| {
                 address_from_wire(bytes)

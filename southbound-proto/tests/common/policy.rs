@@ -235,6 +235,7 @@ fn balancer() -> impl Strategy<Value = Balancer> {
             when_empty: row.2.0,
             when_none_local: row.2.1,
             event: row.3[0],
+            ct_flush: row.3[0] != row.3[1],
             skip_snat: row.3[1],
             add_route: row.3[2],
             hairpin_snat_ip: choice.0,

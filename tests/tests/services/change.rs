@@ -63,6 +63,36 @@ fn conversations_stay_when_backends_come_and_go_and_only_a_dead_one_ends_its_own
 }
 
 #[test]
+fn with_ct_flush_a_conversation_ends_with_its_backend_and_all_with_their_service() {
+    tell(|| {
+        let world = World::cluster(3, 1)?;
+        let _servers = world.serve(BACKENDS)?;
+        web(&world, "tcp", &BACKENDS)?;
+        set(&world, "ct_flush", "true")?;
+        let mut all = with_all(world.pod("a1")?, VIP_V4)?;
+        all.extend(with_all(world.pod("b1")?, VIP_V6)?);
+        change(&world, "tcp", &BACKENDS[1..])?;
+        let (ended, mut others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|it| it.0.backend == "a2");
+        assert!(!ended.is_empty() && !others.is_empty());
+        for (first, conversation) in &mut others {
+            assert_eq!(conversation.ask()?, *first, "it goes on with its backend");
+        }
+        for (_, mut conversation) in ended {
+            assert!(conversation.ask().is_err(), "a2 serves no more");
+        }
+        world.change("lb-del web")?;
+        for node in ["a", "b"] {
+            let left = world
+                .network
+                .node_vsctl(node, &["ct-list", "--vip", VIP_V4])?;
+            assert_eq!(left.trim(), "No connection is tracked.");
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn sockets_whose_backend_is_removed_are_sent_to_another() {
     tell(|| {
         let world = World::cluster(3, 1)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ground::network::Pod;
+use ground::process::wait_until;
 use tests::ask::{self, Asker};
 use tests::story::tell;
 use tests::world::{PATIENCE, SILENCE, World};
@@ -68,6 +69,55 @@ fn clients_of_a_service_without_backends_are_told_so_if_it_is_wanted() {
             );
             world.change("lb-del web")?;
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_service_without_backends_that_somebody_wants_is_told_of_until_it_has_one() {
+    tell(|| {
+        let world = World::cluster(1, 1)?;
+        let from = world.pod("a1")?;
+        world.service(
+            "web",
+            "tcp",
+            &[(VIP_V4, "10.244.1.9:1"), (VIP_V6, "[fd00:244:1::9]:1")],
+        )?;
+        world.change(&format!("set Load_Balancer web vips:\"{VIP_V4}\"=\"\""))?;
+        set(&world, "event", "true")?;
+        let told = || {
+            let columns = "--columns=chassis,event_type,event_info";
+            world
+                .network
+                .vsctl(&["--bare", columns, "list", "Controller_Event"])
+        };
+        assert_eq!(told()?.trim(), "");
+        assert!(by_tcp(from, VIP_V4, SILENCE).is_err_and(is_silent));
+        let uuid = world
+            .network
+            .vsctl(&["get", "Load_Balancer", "web", "_uuid"])?;
+        let expected = format!(
+            "a\nempty_lb_backends\nload_balancer={} protocol=tcp vip={VIP_V4}",
+            uuid.trim()
+        );
+        wait_until("an event", PATIENCE, || {
+            told().ok().filter(|text| text.trim() == expected)
+        })?;
+        let refused = world
+            .network
+            .vsctl(&["--all", "destroy", "Controller_Event"]);
+        assert!(refused.is_err(), "they are northd's");
+        world.change(&format!(
+            "set Load_Balancer web vips:\"{VIP_V4}\"=\"10.244.1.9:1\""
+        ))?;
+        assert_eq!(told()?.trim(), "", "it has a backend");
+        world.change("remove Load_Balancer web options event")?;
+        world.change("set NB_Global . options:controller_event=true")?;
+        world.change(&format!("set Load_Balancer web vips:\"{VIP_V4}\"=\"\""))?;
+        assert!(by_tcp(from, VIP_V4, SILENCE).is_err_and(is_silent));
+        wait_until("an event", PATIENCE, || {
+            told().ok().filter(|text| text.trim() == expected)
+        })?;
         Ok(())
     });
 }

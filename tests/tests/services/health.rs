@@ -78,6 +78,20 @@ fn backends_that_do_not_answer_tcp_or_udp_probes_get_no_connections() {
             drop(servers.remove(3));
             drop(servers.remove(0));
             wait_for(&world, &BACKENDS[1..3])?;
+            for (pod, status) in [("a2", "offline"), ("a3", "online"), ("b3", "offline")] {
+                let port = format!("logical_port={pod}");
+                let find = [
+                    "--bare",
+                    "--columns=status",
+                    "find",
+                    "Service_Monitor",
+                    &port,
+                ];
+                let found = world.network.vsctl(&find)?;
+                let expected = [status; 2];
+                let found: Vec<_> = found.split_whitespace().collect();
+                assert_eq!(found, expected, "{pod}, by both families");
+            }
             served(VIP_V4, &BACKENDS[1..3])?;
             served(VIP_V6, &BACKENDS[1..3])?;
             let _again = world.serve(["a2", "b3"])?;

@@ -330,7 +330,11 @@ impl Driver {
             match effect {
                 Effect::Stream(effect) => self.stream_effect(effect),
                 Effect::Probe(frame) => self.watch.probe(frame),
-                Effect::Publish { epoch, tables } => self.watch.publish(epoch, tables),
+                Effect::Publish {
+                    epoch,
+                    tables,
+                    ended,
+                } => self.watch.publish(epoch, tables, ended),
                 Effect::SaveObjects => {
                     self.is_unsaved = true;
                     self.save_objects();

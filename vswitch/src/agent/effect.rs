@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use pipeline::object::PortRef;
-use pipeline::{Learn, LearnedKey, Tables};
+use pipeline::object::{PortRef, VipKey};
+use pipeline::{Ended, Learn, LearnedKey, Tables};
 use southbound_proto::southbound as wire;
 
 use super::attachment::{AttachRequest, Attachment, Refusal, WaiterId};
@@ -30,6 +30,8 @@ pub enum Event {
     Learned(Vec<Learn>),
     /// Traffic used learned entries.
     Used(Vec<LearnedKey>),
+    /// Clients asked for these VIPs without backends.
+    Unserved(Vec<VipKey>),
     /// Frames came that answer probes of backends.
     Monitored(Vec<PortFrame>),
     /// Rules have decided about packets since northd was last told.
@@ -101,12 +103,14 @@ pub enum Event {
 pub enum Effect {
     /// Something about the southbound stream. Only `Connect`, `Send` and `Close` come out of the agent.
     Stream(session::Effect),
-    /// Give the workers these tables, and tell when all have adopted them.
+    /// Give the workers these tables, and tell when all have adopted them and connections have ended.
     Publish {
         /// Counts up with each snapshot.
         epoch: u64,
         /// The tables.
         tables: Tables,
+        /// The services whose connections end once all have adopted them.
+        ended: Vec<Ended>,
     },
     /// Put a probe of a backend out by its port.
     Probe(PortFrame),

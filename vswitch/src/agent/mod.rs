@@ -19,13 +19,14 @@ mod ports;
 mod probing;
 pub mod session;
 mod transport;
+mod unserved;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use pipeline::object::{Attachment as Attached, PortKind};
-use pipeline::{Learn, LearnedKey};
+use pipeline::{Ended, Learn, LearnedKey};
 use southbound_proto::southbound as wire;
 
 use crate::probe::Report;
@@ -40,6 +41,7 @@ pub use objects::{Objects, Saved};
 pub use ports::Ports;
 use probing::Probing;
 use session::{Identity, Session};
+use unserved::Unserved;
 
 /// The agent of one node.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub struct Agent {
     learning: Learning,
     ports: Ports,
     probing: Probing,
+    unserved: Unserved,
     /// The number of the youngest published snapshot.
     epoch: u64,
     /// The revision that is to be acknowledged once the snapshot is adopted and its ports are up.
@@ -84,12 +87,13 @@ impl Agent {
             learning: Learning::new(now),
             ports,
             probing,
+            unserved: Unserved::default(),
             epoch: 0,
             unacknowledged: None,
             adopted_epoch: 0,
             up: BTreeSet::new(),
         };
-        agent.publish(&mut effects);
+        agent.publish(Vec::new(), &mut effects);
         agent.rebind(&mut effects);
         agent.configure_probes(now);
         (agent, effects)
@@ -101,7 +105,11 @@ impl Agent {
         let mut messages = Vec::new();
         let concerns_ports = !matches!(
             event,
-            Event::Learned(_) | Event::Used(_) | Event::Monitored(_) | Event::Counted(_)
+            Event::Learned(_)
+                | Event::Used(_)
+                | Event::Unserved(_)
+                | Event::Monitored(_)
+                | Event::Counted(_)
         );
         match event {
             Event::Stream { stream, event } => self.stream_event(stream, event, now, &mut effects),
@@ -113,6 +121,10 @@ impl Agent {
             Event::Used(keys) => {
                 let (tables, ages) = (self.objects.tables(), self.ages());
                 self.learning.used(&keys, tables, ages, now);
+            }
+            Event::Unserved(vips) => {
+                let reported = self.unserved.report(vips, self.objects.tables(), now);
+                messages.extend(reported.map(Up::Unserved));
             }
             Event::Monitored(frames) => self.probing.receive(&frames, now),
             Event::Counted(counts) => messages.push(Up::Counts(counts)),
@@ -315,12 +327,13 @@ impl Agent {
                 "left out objects of kinds that a newer northd knows"
             );
         }
+        let before = self.objects.tables().clone();
         match self.objects.apply(step) {
             Ok(overruled) => {
                 for key in &overruled {
                     self.learning.reconcile(key, self.objects.tables());
                 }
-                self.publish(effects);
+                self.publish(before.ended(self.objects.tables()), effects);
                 self.unacknowledged = Some(Unacknowledged {
                     revision,
                     epoch: self.epoch,
@@ -352,15 +365,16 @@ impl Agent {
     fn learn(&mut self, learned: &[Learn], now: Instant, effects: &mut Vec<Effect>) {
         let learned = self.learning.learn(learned, now);
         if self.objects.learn(&learned) {
-            self.publish(effects);
+            self.publish(Vec::new(), effects);
         }
     }
 
-    fn publish(&mut self, effects: &mut Vec<Effect>) {
+    fn publish(&mut self, ended: Vec<Ended>, effects: &mut Vec<Effect>) {
         self.epoch += 1;
         effects.push(Effect::Publish {
             epoch: self.epoch,
             tables: self.objects.tables().clone(),
+            ended,
         });
     }
 
@@ -411,7 +425,7 @@ impl Agent {
             is_changed |= self.objects.forget(key);
         }
         if is_changed {
-            self.publish(effects);
+            self.publish(Vec::new(), effects);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc as threads;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use pipeline::Tables;
+use pipeline::{Ended, Tables};
 use tokio::sync::mpsc;
 
 use super::Event;
@@ -19,25 +19,42 @@ const LEARNED_BATCH: usize = 1_000;
 /// Publishes snapshots and tells when they are adopted.
 pub(super) struct Watch {
     data_path: Arc<DataPath>,
-    published: threads::Sender<(u64, Revision)>,
+    published: threads::Sender<Published>,
+}
+
+/// A snapshot that was published, and what is to be done once it is adopted.
+struct Published {
+    epoch: u64,
+    revision: Revision,
+    ended: Vec<Ended>,
 }
 
 impl Watch {
     /// Starts both threads. They end when the watch is dropped and the data path has stopped.
     pub(super) fn start(data_path: Arc<DataPath>, events: mpsc::Sender<Event>) -> Self {
-        let (published, receiver) = threads::channel();
+        let (published, receiver) = threads::channel::<Published>();
         let adopter = (Arc::downgrade(&data_path), events.clone());
         std::thread::spawn(move || {
             let (data_path, events) = adopter;
             while let Ok(mut youngest) = receiver.recv() {
-                youngest = receiver.try_iter().last().unwrap_or(youngest);
-                let (epoch, revision) = youngest;
+                for mut younger in receiver.try_iter() {
+                    younger.ended.append(&mut youngest.ended);
+                    youngest = younger;
+                }
+                let Published {
+                    epoch,
+                    revision,
+                    ended,
+                } = youngest;
                 loop {
                     let Some(data_path) = data_path.upgrade() else {
                         return;
                     };
                     match data_path.wait_adopted(revision, ADOPTION_TIMEOUT) {
-                        Ok(()) => break,
+                        Ok(()) => {
+                            data_path.end_services(&ended);
+                            break;
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "a worker is slow to adopt the tables")
                         }
@@ -62,11 +79,15 @@ impl Watch {
         self.data_path.probe(frame);
     }
 
-    /// Gives the workers these tables.
-    pub(super) fn publish(&self, epoch: u64, tables: Tables) {
+    /// Gives the workers these tables, and ends the connections of these services once they use them.
+    pub(super) fn publish(&self, epoch: u64, tables: Tables, ended: Vec<Ended>) {
         let revision = self.data_path.publish(Arc::new(tables));
         // The thread ends only with the agent.
-        let _ = self.published.send((epoch, revision));
+        let _ = self.published.send(Published {
+            epoch,
+            revision,
+            ended,
+        });
     }
 }
 
@@ -82,10 +103,12 @@ fn collect(
     while let Ok(first) = taught.recv() {
         let batch = std::iter::once(first).chain(taught.try_iter().take(LEARNED_BATCH - 1));
         let (mut learned, mut used, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+        let mut unserved = Vec::new();
         for event in batch {
             match event {
                 datapath::Event::Learned(learn) => learned.push(learn),
                 datapath::Event::Used(key) => used.push(key),
+                datapath::Event::Unserved(vip) => unserved.push(vip),
                 datapath::Event::Lost { at, plug } if is_last(at, plug) => {
                     lost.push(Event::DeviceLost { at });
                 }
@@ -95,6 +118,7 @@ fn collect(
         let mut lost = lost.into_iter();
         let is_heard = (used.is_empty() || events.blocking_send(Event::Used(used)).is_ok())
             && (learned.is_empty() || events.blocking_send(Event::Learned(learned)).is_ok())
+            && (unserved.is_empty() || events.blocking_send(Event::Unserved(unserved)).is_ok())
             && lost.all(|event| events.blocking_send(event).is_ok());
         if !is_heard {
             return;

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use pipeline::conntrack::{Kept, Zone};
+use pipeline::Ended;
+use pipeline::conntrack::{Kept, MadeBy, Zone};
 use pipeline::object::DatapathKey;
+use uuid::Uuid;
 
 use super::turn::{Member, Turn};
 use crate::table::sync::Ordering;
@@ -29,6 +31,12 @@ pub struct Filter {
     pub dst: End,
     /// In the state with this name.
     pub state: Option<String>,
+    /// Decided by any of these rules: ACLs, load balancers, NATs.
+    pub rules: Option<Vec<Uuid>>,
+    /// To this address of a load balancer, and port if it is said.
+    pub vip: End,
+    /// Served by such a backend.
+    pub backend: End,
 }
 
 /// Which zones are meant.
@@ -83,6 +91,24 @@ impl Filter {
                 .state
                 .as_ref()
                 .is_none_or(|name| kept.progress.name().eq_ignore_ascii_case(name))
+            && self.admits_deciders(&kept.made_by)
+    }
+
+    fn admits_deciders(&self, made_by: &MadeBy) -> bool {
+        let service = made_by.service.as_ref();
+        let balancer = service.map(|(vip, _)| vip.balancer);
+        let decided = |rule: &Uuid| {
+            balancer == Some(*rule) || made_by.acls.contains(rule) || made_by.nats.contains(rule)
+        };
+        let is_end = |wanted: &End, end: Option<(IpAddr, u16)>| match end {
+            Some(end) => wanted.is_any_of(&[end]),
+            None => *wanted == End::default(),
+        };
+        self.rules
+            .as_ref()
+            .is_none_or(|rules| rules.iter().any(decided))
+            && is_end(&self.vip, service.map(|(vip, _)| (vip.ip, vip.port)))
+            && is_end(&self.backend, service.map(|(_, backend)| *backend))
     }
 }
 
@@ -153,12 +179,29 @@ impl Member {
 
     /// Ends the connections that a filter admits; returns how many. It may have to wait for the workers' batches.
     pub fn flush(&mut self, filter: &Filter, now_ms: u64) -> u64 {
+        self.end(|kept| filter.admits(kept), now_ms)
+    }
+
+    /// Ends the connections that services made which are gone; returns how many.
+    pub fn end_services(&mut self, ended: &[Ended], now_ms: u64) -> u64 {
+        let is_over = |kept: &Kept| {
+            kept.made_by.service.as_ref().is_some_and(|(vip, by)| {
+                let is_meant = |ended: &Ended| {
+                    ended.vip == *vip && ended.backend.is_none_or(|backend| backend == *by)
+                };
+                ended.iter().any(is_meant)
+            })
+        };
+        self.end(is_over, now_ms)
+    }
+
+    fn end(&mut self, is_meant: impl Fn(&Kept) -> bool, now_ms: u64) -> u64 {
         let mut count = 0;
         let mut patience = PATIENCE;
         self.each_portion(|turn, range| {
             for index in range {
                 let listed = turn.listed(index, now_ms);
-                if listed.is_some_and(|listed| filter.admits(&listed.kept)) {
+                if listed.is_some_and(|listed| is_meant(&listed.kept)) {
                     match turn.remove(index, |table| &table.counters.flushed) {
                         Some(is_mine) => count += u64::from(is_mine),
                         None if patience > 0 => {

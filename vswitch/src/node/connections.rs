@@ -34,7 +34,40 @@ pub(super) fn filter(wanted: &wire::ConnectionFilter, tables: &Tables) -> Result
         src: end(&wanted.src, wanted.src_port)?,
         dst: end(&wanted.dst, wanted.dst_port)?,
         state: Some(wanted.state.clone()).filter(|state| !state.is_empty()),
+        rules: rules(&wanted.rule, tables)?,
+        vip: endpoint_of(&wanted.vip)?,
+        backend: endpoint_of(&wanted.backend)?,
     })
+}
+
+/// The rules that a UUID or name may stand for.
+fn rules(name: &str, tables: &Tables) -> Result<Option<Vec<Uuid>>, Status> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(uuid) = name.parse() {
+        return Ok(Some(vec![uuid]));
+    }
+    let acls = tables.all_acls().filter(|acl| acl.name == name);
+    let acls = acls.map(|acl| acl.uuid);
+    let balancers = tables.balancers().filter(|balancer| balancer.name == name);
+    let found: Vec<Uuid> = acls.chain(balancers.map(|it| it.uuid)).collect();
+    let unknown = || Status::not_found(format!("{name}: no ACL or load balancer of this node"));
+    match found.is_empty() {
+        true => Err(unknown()),
+        false => Ok(Some(found)),
+    }
+}
+
+/// An address or network, or an address with a port.
+fn endpoint_of(text: &str) -> Result<End, Status> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) => Ok(End {
+            network: Some(address.ip().into()),
+            port: Some(address.port()),
+        }),
+        Err(_) => end(text, 0),
+    }
 }
 
 fn end(network: &str, port: u32) -> Result<End, Status> {

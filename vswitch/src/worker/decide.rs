@@ -27,6 +27,8 @@ impl Forwarder {
         let looked = tracker.looked();
         self.events.learned(&verdict.learned, moment.now_ms);
         self.events.used(&verdict.used, moment.now_ms);
+        self.events
+            .unserved(verdict.unserved.as_ref(), moment.now_ms);
         (verdict, looked)
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam::channel::{Sender, TrySendError};
-use pipeline::object::PortRef;
+use pipeline::object::{PortRef, VipKey};
 use pipeline::{Learn, LearnedKey};
 
 use crate::counter::WorkerCounters;
@@ -20,12 +20,14 @@ const USED_INTERVAL_MS: u64 = 5_000;
 const TOLD: usize = 4_096;
 
 /// What a worker tells the control side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A packet taught something that the tables do not say.
     Learned(Learn),
     /// Traffic uses a learned entry.
     Used(LearnedKey),
+    /// A client asked for a VIP without backends, which is to be reported.
+    Unserved(VipKey),
     /// The device of a port is gone by itself.
     Lost {
         /// The port.
@@ -66,6 +68,12 @@ impl Events {
         }
     }
 
+    pub(super) fn unserved(&mut self, vip: Option<&VipKey>, now_ms: u64) {
+        if let Some(vip) = vip {
+            self.tell(Event::Unserved(vip.clone()), EVENT_INTERVAL_MS, now_ms);
+        }
+    }
+
     /// The device of a port is gone.
     pub(super) fn lost(&mut self, at: PortRef, plug: u64) {
         self.lost.push(Event::Lost { at, plug });
@@ -75,7 +83,7 @@ impl Events {
     pub(super) fn tell_lost(&mut self) -> bool {
         let sender = &self.sender;
         self.lost
-            .retain(|event| matches!(sender.try_send(*event), Err(TrySendError::Full(_))));
+            .retain(|event| matches!(sender.try_send(event.clone()), Err(TrySendError::Full(_))));
         self.lost.is_empty()
     }
 
@@ -88,7 +96,7 @@ impl Events {
             self.told_ms
                 .retain(|_, told_ms| now_ms < *told_ms + EVENT_INTERVAL_MS);
         }
-        let is_told = self.told_ms.len() < TOLD && self.sender.try_send(event).is_ok();
+        let is_told = self.told_ms.len() < TOLD && self.sender.try_send(event.clone()).is_ok();
         if is_told {
             self.told_ms.insert(event, now_ms);
         } else {

@@ -33,6 +33,7 @@ pub fn service(backends: &[PortRef]) -> Vec<Object> {
             when_empty: WhenEmpty::Drop,
             when_none_local: WhenEmpty::Drop,
             event: false,
+            ct_flush: false,
             skip_snat: false,
             hairpin_snat_ip: Vec::new(),
             affinity_timeout_s: 0,

@@ -1,7 +1,7 @@
 //! Names of tables and columns, which may be abbreviated.
 
 use model::schema::ColumnSchema;
-use model::{Support, TableSchema, nb};
+use model::{TableSchema, visible_tables};
 
 use crate::command::nearest;
 use crate::failure::Failure;
@@ -11,10 +11,7 @@ use crate::failure::Failure;
 /// # Errors
 /// There is none, or several.
 pub(super) fn table(name: &str) -> Result<&'static TableSchema, Failure> {
-    let tables = nb::TABLES
-        .iter()
-        .copied()
-        .filter(|table| table.support != Support::Internal);
+    let tables = visible_tables();
     match best_matches(name, tables.clone(), |table| table.name).as_slice() {
         [] => Err(with_nearest(
             Failure::usage(format!("unknown table \"{name}\"")),

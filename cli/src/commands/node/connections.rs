@@ -31,6 +31,9 @@ pub(super) const LIST: Command = Command::alone(
     DPORT,
     IP,
     PORT,
+    RULE,
+    VIP,
+    BACKEND,
     CommandOption::value("--limit", "N", "at most N of them (1000)"),
     CommandOption::value("--columns", "NAME,...", "print these columns"),
 ])
@@ -47,6 +50,7 @@ pub(super) const LIST: Command = Command::alone(
     "ct-list --zone web-1 --protocol tcp --state ESTABLISHED",
     "-f json ct-list --dst 10.96.0.0/12 --dport 443",
     "ct-list --columns zone,src,dst,acl",
+    "ct-list --vip 10.96.0.10:53 --backend 10.0.0.7",
 ]);
 
 pub(super) const FLUSH: Command = Command::alone(
@@ -55,7 +59,9 @@ pub(super) const FLUSH: Command = Command::alone(
     "forget connections that this node tracks",
     flush,
 )
-.options(&[ZONE, PROTOCOL, STATE, SRC, DST, SPORT, DPORT, IP, PORT])
+.options(&[
+    ZONE, PROTOCOL, STATE, SRC, DST, SPORT, DPORT, IP, PORT, RULE, VIP, BACKEND,
+])
 .details(
     "Without options, all of them. Packets of a connection that is forgotten are judged as if it had never \
      been.",
@@ -101,6 +107,21 @@ const IP: CommandOption = CommandOption::value(
     "with this address or network at either end",
 );
 const PORT: CommandOption = CommandOption::value("--port", "N", "with this port at either end");
+const RULE: CommandOption = CommandOption::value(
+    "--rule",
+    "NAME|UUID",
+    "that this ACL, load balancer or NAT decided about",
+);
+const VIP: CommandOption = CommandOption::value(
+    "--vip",
+    "IP[:PORT]",
+    "to this address of a load balancer, or network of such",
+);
+const BACKEND: CommandOption = CommandOption::value(
+    "--backend",
+    "IP[:PORT]",
+    "served by this backend of a load balancer, or network of such",
+);
 
 fn list(settings: &Settings, call: &Call) -> Result<String, Failure> {
     let chosen = call.option("--columns").map(columns::chosen).transpose()?;
@@ -186,6 +207,9 @@ fn filter(call: &Call) -> Result<ConnectionFilter, Failure> {
         dst: text("--dst"),
         src_port: port("--sport")?,
         dst_port: port("--dport")?,
+        rule: text("--rule"),
+        vip: text("--vip"),
+        backend: text("--backend"),
     })
 }
 

@@ -61,6 +61,7 @@ fn balancer() -> impl Strategy<Value = Balancer> {
                 when_empty,
                 when_none_local: when_empty,
                 event: false,
+                ct_flush: false,
                 skip_snat,
                 hairpin_snat_ip,
                 affinity_timeout_s: 0,
