@@ -1,6 +1,7 @@
 //! Input: rows. Output: the values that they mean, or what is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use model::acl::{Acl, AclStage, AclVerdict, Severity};
 use model::endpoint::Endpoint;
@@ -204,7 +205,8 @@ fn mappings_name_the_ports_of_backends() {
         let found = LoadBalancer::parse(&row).map(|parsed| {
             let mut backends = parsed.vips.into_iter().flat_map(|vip| vip.backends);
             let mapping = backends.find_map(|backend| backend.mapping);
-            mapping.map(|mapping| (mapping.port, mapping.probe_source.to_string()))
+            let text = |source: Option<IpAddr>| source.map(|source| source.to_string());
+            mapping.map(|mapping| (mapping.port, text(mapping.probe_source).unwrap_or_default()))
         });
         let expected = expected.map(|(port, source)| (port.to_owned(), source.to_owned()));
         match found {
@@ -216,7 +218,10 @@ fn mappings_name_the_ports_of_backends() {
     check("fd00::4", "p:q:[fd00::2]", Some(("p:q", "fd00::2")));
     check("[fd00::4]", "p:[fd00::2]", Some(("p", "fd00::2")));
     check("10.0.0.4:80", "p:10.0.0.2", None);
-    check("10.0.0.4", "10.0.0.2", None);
+    check("10.0.0.4", "sw0-p1", Some(("sw0-p1", "")));
+    check("10.0.0.4", "p:q", None);
+    check("10.0.0.4", "p:", None);
+    check("10.0.0.4", "", None);
     check("10.0.0.4", ":10.0.0.2", None);
 }
 

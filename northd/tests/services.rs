@@ -278,7 +278,7 @@ fn a_backend_is_probed_where_it_is_and_its_state_comes_back() {
     };
     let mut service = balancer(2, &[("10.9.0.1:80", "10.0.0.2:8080,10.0.0.3:8080")], &[]);
     service.health_check = [check.id].into();
-    service.ip_port_mappings = map(&[("10.0.0.2", "x:10.0.0.9")]);
+    service.ip_port_mappings = map(&[("10.0.0.2", "x:10.0.0.9"), ("10.0.0.3", "x")]);
     let mut operations = harness::switch("t", &[addressed("x", "02:00:00:00:00:01 10.0.0.2")]);
     operations.extend([check.insert(), service.insert()]);
     let mut story = Story::begin(&["n1", "n2"]);
@@ -286,6 +286,9 @@ fn a_backend_is_probed_where_it_is_and_its_state_comes_back() {
     story.claim("n1", "x", true);
     story.claim("n2", "a", true);
     let probe_object = probe(&story.world).expect("one backend is mapped to a port");
+    let warnings = story.world.control.warnings().into_iter();
+    let columns: Vec<_> = warnings.map(|warning| warning.column).collect();
+    assert_eq!(columns, ["ip_port_mappings"], "the other has no source");
     let options = story.world.global().options;
     assert_eq!(
         options.get("svc_monitor_mac"),

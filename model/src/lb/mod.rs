@@ -81,8 +81,8 @@ pub struct Backend {
 pub struct PortMapping {
     /// The name of the switch port.
     pub port: String,
-    /// The source address of the probes.
-    pub probe_source: IpAddr,
+    /// The source address of the probes; without it there are none.
+    pub probe_source: Option<IpAddr>,
 }
 
 /// A part of a packet that the choice of a backend may depend on.
@@ -223,13 +223,13 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
         .filter(|item| !item.is_empty())
 }
 
-/// `IP=PORT_NAME:SOURCE_IP`, with brackets around IPv6 addresses.
+/// `IP=PORT_NAME[:SOURCE_IP]`, with brackets around IPv6 addresses.
 fn mappings(column: &BTreeMap<String, String>) -> Result<BTreeMap<IpAddr, PortMapping>, RowFault> {
     let pairs = column.iter().map(|(key, value)| {
         let mapping = parse_ip(key).zip(parse_mapping(value));
         mapping.ok_or_else(|| {
             let message = format!(
-                "\"{key}={value}\" is not of the form IP=PORT:SOURCE_IP (IPv6 addresses in brackets)"
+                "\"{key}={value}\" is not of the form IP=PORT[:SOURCE_IP] (IPv6 addresses in [])"
             );
             RowFault::new("ip_port_mappings", message)
         })
@@ -240,11 +240,15 @@ fn mappings(column: &BTreeMap<String, String>) -> Result<BTreeMap<IpAddr, PortMa
 fn parse_mapping(value: &str) -> Option<PortMapping> {
     let (port, source) = match value.strip_suffix(']') {
         Some(value) => value.rsplit_once(":[")?,
-        None => value.rsplit_once(':')?,
+        None => value.rsplit_once(':').unwrap_or((value, "")),
     };
+    let has_source = value.contains(':');
     Some(PortMapping {
         port: Some(port).filter(|port| !port.is_empty())?.to_owned(),
-        probe_source: source.parse().ok()?,
+        probe_source: match has_source {
+            true => Some(source.parse().ok()?),
+            false => None,
+        },
     })
 }
 

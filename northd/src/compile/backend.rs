@@ -105,6 +105,11 @@ impl Backends<'_, '_> {
             (lb::Protocol::Tcp, None) => ProbeKind::Tcp,
             (lb::Protocol::Udp, _) => ProbeKind::Udp,
         };
+        let Some(source_ip) = mapping.probe_source else {
+            let message = format!("{} is not probed: no source is given", backend.endpoint.ip);
+            self.out.warn("ip_port_mappings", message);
+            return None;
+        };
         let Some(port) = self.port(backend) else {
             let message = format!("there is no logical switch port {:?}", mapping.port);
             self.out.warn("ip_port_mappings", message);
@@ -119,7 +124,7 @@ impl Backends<'_, '_> {
                 transport_port,
             },
             source_mac: self.reader.probe_mac()?,
-            source_ip: mapping.probe_source,
+            source_ip,
             mac: self.mac(port, backend.endpoint.ip)?,
             kind,
             interval_s: seconds(check.interval_s),
