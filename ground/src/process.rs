@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
+use nix::time::ClockId;
 use nix::unistd::Pid;
 
 use crate::namespace::Namespace;
@@ -116,9 +117,20 @@ impl Daemon {
 
     /// Sends the program a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(self.pid()?, signal).with_context(|| format!("cannot send {signal} to {}", self.name))
+    }
+
+    /// The processor time that the program has used so far, in the kernel too.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let clock = ClockId::pid_cpu_clock_id(self.pid()?).and_then(ClockId::now);
+        let used =
+            clock.with_context(|| format!("cannot tell the processor time of {}", self.name))?;
+        Ok(used.into())
+    }
+
+    fn pid(&self) -> Result<Pid> {
         let number = i32::try_from(self.child.id()).context("a process number is out of range")?;
-        kill(Pid::from_raw(number), signal)
-            .with_context(|| format!("cannot send {signal} to {}", self.name))
+        Ok(Pid::from_raw(number))
     }
 
     /// The number of the program's process.

@@ -65,6 +65,7 @@ drop_reasons! {
     FragmentMalformed "fragment-malformed" "The fragment cannot be part of a datagram, or the first one ends before its transport header does.";
     FragmentOverlap "fragment-overlap" "Fragments of the datagram overlap.";
     FragmentRoom "fragment-room" "Too many fragments of the sender wait for the first of their datagram, or the datagram has too many.";
+    SenderLimited "sender-limited" "Too many packets of the sender, on another node, led nowhere: until it has waited, only its known flows go on.";
     FragmentOrphan "fragment-orphan" "The first fragment of the datagram, which says what becomes of it, did not come in time.";
     // switch ingress
     PortDisabled "port-disabled" "The logical port is disabled.";

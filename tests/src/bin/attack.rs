@@ -1,7 +1,8 @@
 //! Measures what attacks by one pod cost another: TCP goodput through a service, with and without each attack.
 //!
-//! `attack [ROUNDS [SECONDS [OPTION...]]]`, with options of `vswitch`. The rounds alternate: in those without the attack, the attacker sends the same frames into a
-//! dead end, so that it takes as much of the processors.
+//! `attack [ROUNDS [SECONDS [OPTION...]]]`, with options of `vswitch`. The rounds alternate: in those without the attack, the
+//! attacker sends the same frames into a dead end, so that it takes as much of the processors. A last round is the attack
+//! alone, for the processor time that the switches of both nodes spend on it: that does not depend on who else is at work.
 
 use std::net::{IpAddr, TcpListener};
 use std::process::ExitCode;
@@ -63,24 +64,22 @@ fn measure() -> Result<()> {
     world.service("web", "tcp", &[(BYSTANDERS, &backends(["b2"], true))])?;
     link::add_cable("dead", &world.pod("a1")?.namespace, DEAD_END)?;
     println!(
-        "{:<12}{:>14}{:>14}{:>8}{:>12}",
-        "attack", "Mbit/s without", "Mbit/s with", "ratio", "frames/s"
+        "{:<12}{:>14}{:>14}{:>8}{:>12}{:>12}{:>12}",
+        "attack", "Mbit/s without", "Mbit/s with", "ratio", "frames/s", "ms/s at a", "ms/s at b"
     );
     for attack in ATTACKS {
         let mut without = Vec::new();
         let mut with = Vec::new();
-        let mut rate = 0.0;
+        let time = Duration::from_secs(seconds);
         for _ in 0..rounds {
-            let time = Duration::from_secs(seconds);
-            without.push(round(&world, attack, DEAD_END, time)?.0);
-            let (goodput, frames) = round(&world, attack, "eth0", time)?;
-            with.push(goodput);
-            rate = frames as f64 / time.as_secs_f64();
+            without.push(round(&world, attack, DEAD_END, time)?);
+            with.push(round(&world, attack, "eth0", time)?);
         }
         let (without, with) = (median(without), median(with));
         let ratio = with / without;
+        let (rate, [a, b]) = alone(&world, attack, time)?;
         println!(
-            "{:<12}{without:>14.0}{with:>14.0}{ratio:>8.2}{rate:>12.0}",
+            "{:<12}{without:>14.0}{with:>14.0}{ratio:>8.2}{rate:>12.0}{a:>12.1}{b:>12.1}",
             format!("{attack:?}")
         );
     }
@@ -90,21 +89,45 @@ fn measure() -> Result<()> {
     Ok(())
 }
 
-/// The victim's goodput in Mbit/s while the attacker sends by an interface, and how many frames it sent.
-fn round(world: &World, attack: Attack, interface: &str, time: Duration) -> Result<(f64, u64)> {
+/// The bystander's goodput in Mbit/s while the attacker sends by an interface.
+fn round(world: &World, attack: Attack, interface: &str, time: Duration) -> Result<f64> {
     let mut attacker = Attacker::prepare(world, "a1", interface)?;
-    let bounds = Bounds {
-        frames: u64::MAX,
-        time: time + Duration::from_millis(500),
-    };
-    let victims = VIPS.map(|vip| vip.parse::<IpAddr>().expect("an address"));
+    let bounds = bounds(time + Duration::from_millis(500));
     let (client, server) = (&world.pod("a2")?.namespace, &world.pod("b2")?.namespace);
     std::thread::scope(|scope| {
-        let attacking = scope.spawn(move || attacker.run(attack, victims, bounds));
+        let attacking = scope.spawn(move || attacker.run(attack, victims(), bounds));
         let goodput = goodput(client, server, time)?;
-        let frames = attacking.join().expect("no panic")?;
-        Ok((goodput / 1e6, frames))
+        attacking.join().expect("no panic")?;
+        Ok(goodput / 1e6)
     })
+}
+
+/// An attack with nobody else there: frames that the attacker sent, and milliseconds of processor time that each node's
+/// switch used, both a second.
+fn alone(world: &World, attack: Attack, time: Duration) -> Result<(f64, [f64; 2])> {
+    let mut attacker = Attacker::prepare(world, "a1", "eth0")?;
+    let used = |node| {
+        let node = world.network.node(node)?;
+        let vswitch = node.vswitch().context("a switch is not running")?;
+        vswitch.processor_time()
+    };
+    let before = [used("a")?, used("b")?];
+    let frames = attacker.run(attack, victims(), bounds(time))?;
+    let after = [used("a")?, used("b")?];
+    let seconds = time.as_secs_f64();
+    let spent = |node: usize| (after[node] - before[node]).as_secs_f64() * 1e3 / seconds;
+    Ok((frames as f64 / seconds, [spent(0), spent(1)]))
+}
+
+fn victims() -> [IpAddr; 2] {
+    VIPS.map(|vip| vip.parse().expect("an address"))
+}
+
+fn bounds(time: Duration) -> Bounds {
+    Bounds {
+        frames: u64::MAX,
+        time,
+    }
 }
 
 /// What one stream carries from the client through its service, in bits a second.

@@ -76,6 +76,8 @@ pub struct Looked {
     pub lacks_ports: bool,
     /// The packet began a connection for somebody of whom many wait for an answer already.
     pub is_crowded: bool,
+    /// With the packet both ends of a connection have shown that they want it.
+    pub is_opened: bool,
 }
 
 impl Looked {

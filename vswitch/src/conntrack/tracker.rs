@@ -36,6 +36,7 @@ pub struct Tracker<'t, 'm> {
     /// The packet is a later fragment without ports.
     lacks_ports: bool,
     is_crowded: bool,
+    is_opened: bool,
 }
 
 /// A connection that the packet belongs to.
@@ -58,6 +59,7 @@ impl<'t, 'm> Tracker<'t, 'm> {
             is_singular: false,
             lacks_ports: false,
             is_crowded: false,
+            is_opened: false,
         }
     }
 
@@ -68,6 +70,7 @@ impl<'t, 'm> Tracker<'t, 'm> {
                 references: None,
                 lacks_ports: self.lacks_ports,
                 is_crowded: self.is_crowded,
+                is_opened: self.is_opened,
             };
         }
         let refer = |met: &Met| self.turn.refer(met.index, met.direction, met.is_answered);
@@ -75,6 +78,7 @@ impl<'t, 'm> Tracker<'t, 'm> {
             references: Some(self.met.iter().map(refer).collect()),
             lacks_ports: false,
             is_crowded: self.is_crowded,
+            is_opened: self.is_opened,
         }
     }
 
@@ -121,8 +125,9 @@ impl<'t, 'm> Tracker<'t, 'm> {
         (index, direction): (u32, Direction),
         (flow, tuple, segment): (&Flow, &Tuple, &Segment),
     ) -> Option<Tracked> {
-        let outcome = self.turn.advance(index, direction, segment, self.now_ms);
-        let (state, told) = match outcome {
+        let step = self.turn.advance(index, direction, segment, self.now_ms);
+        self.is_opened |= step.is_discounted();
+        let (state, told) = match step.outcome {
             Outcome::Valid => (State::ESTABLISHED, direction),
             // What has not been answered counts as forward, even two ends that open at once.
             Outcome::Unanswered => (State::NEW, Direction::Forward),
@@ -172,13 +177,13 @@ impl Turn<'_> {
         direction: Direction,
         segment: &Segment,
         now_ms: u64,
-    ) -> Outcome {
+    ) -> Step {
         let settings = &self.table().settings;
         let step = self
             .entry(index)
             .advance(direction, segment, settings, now_ms);
         self.discount(index, &step);
-        step.outcome
+        step
     }
 
     /// Counts a connection no longer as half-open, if a step says so.
@@ -198,6 +203,7 @@ impl Conntrack for Tracker<'_, '_> {
         self.is_singular = false;
         self.lacks_ports = false;
         self.is_crowded = false;
+        self.is_opened = false;
     }
 
     fn track(&mut self, zone: Zone, flow: &Flow, segment: &Segment) -> Tracked {

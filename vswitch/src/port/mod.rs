@@ -50,12 +50,24 @@ pub struct Outer {
 }
 
 /// What one call to [`Port::receive`] brought.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Batch {
-    /// The frames, in the order of their arrival. What the kernel has joined may make them a few more than [`BATCH`].
+    /// How many frames are wanted, up to [`BATCH`].
+    pub limit: usize,
+    /// The frames, in the order of their arrival. What the kernel has joined may make them a few more than wanted.
     pub frames: Vec<Frame>,
     /// Why frames were lost on the way in, one reason for each.
     pub refused: Vec<DropReason>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch {
+            limit: BATCH,
+            frames: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
 }
 
 impl Batch {
@@ -66,7 +78,8 @@ impl Batch {
 
     /// How many frames may still come, or be lost.
     fn room(&self) -> usize {
-        BATCH.saturating_sub(self.frames.len().max(self.refused.len()))
+        let limit = self.limit.min(BATCH);
+        limit.saturating_sub(self.frames.len().max(self.refused.len()))
     }
 }
 

@@ -3,12 +3,19 @@
 //! A packet whose flow is known costs little; one that runs through the pipeline costs many times as much. A station that
 //! works begins few flows for what it carries, and its flows are answered. One that scans or floods makes the
 //! worker decide on packet after packet for nothing, in the time of the others. So each port has an allowance of
-//! packets that lead nowhere. When it is used up, the port has to wait: its packets stay in its own queue, and what that
-//! does not hold is lost in the sender's own time.
+//! packets that lead nowhere. To begin a connection is in vain until the other end wants it too; when it does, more is given
+//! back than the packets of a handshake cost.
 //!
-//! Nobody else's packets are ever held up or dropped for it, and no packet is judged differently.
+//! When the allowance is used up, the port has to wait: its packets stay in its own queue, and what that
+//! does not hold is lost in the sender's own time. A port on the way there is read in small portions, so that nobody waits for
+//! long behind what it sends. What comes from another node cannot wait by itself: [`super::senders`].
+//!
+//! No packet of others is held up or dropped for it, and no packet is judged differently.
 
-use pipeline::{Branch, Destination, Source};
+use pipeline::{Branch, Destination, Source, Verdict};
+
+use crate::conntrack::Looked;
+use crate::port::BATCH;
 
 /// Packets a second of one port that may lead nowhere, on each worker, unless another number is set.
 pub const FRUITLESS_PER_S: u32 = 8_000;
@@ -16,9 +23,17 @@ pub const FRUITLESS_PER_S: u32 = 8_000;
 /// What a fruitless packet costs that the pipeline decided on. The allowance counts in thousandths of such packets.
 const FRUITLESS: i64 = 1_000;
 /// What others cost: those that run through the pipeline and get somewhere, and those that are dropped without.
-const CHEAP: i64 = FRUITLESS / 8;
+const CHEAP: i64 = FRUITLESS / 4;
+/// What is given back for a connection that both ends want: what it cost to begin it, and the packets that open and close it.
+const REFUND: i64 = 3 * FRUITLESS;
 /// For how long a port may save its allowance up.
 const SAVED_MS: i64 = 128;
+/// A port that has to wait does so for as long at least: waking up costs too.
+const REST_MIN_MS: u64 = 4;
+/// A batch with as many packets in vain is followed by a small one.
+const DEAR: u32 = 8;
+/// Frames of a small batch.
+const PORTION: usize = 16;
 
 /// How a packet ended, as far as its port has to answer for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +42,26 @@ pub(super) enum End {
     Decided,
     /// The pipeline decided on it for nothing.
     Fruitless,
-    /// It was known to lead nowhere.
+    /// The pipeline decided on it, and it began a connection.
+    Begun,
+    /// It was dropped without asking the pipeline.
     Known,
+    /// It was the packet that showed that both ends want their connection.
+    Opened,
+}
+
+impl End {
+    /// How a packet ended that the pipeline decided on.
+    pub(super) fn of(verdict: &Verdict, looked: &Looked) -> End {
+        let is_in_vain = looked.is_crowded || looked.lacks_ports;
+        if is_in_vain || !lead_somewhere(&verdict.branches) {
+            End::Fruitless
+        } else if verdict.begins {
+            End::Begun
+        } else {
+            End::Decided
+        }
+    }
 }
 
 /// A port's allowance at one worker.
@@ -39,7 +72,11 @@ pub(super) struct Allowance {
     left: i64,
     /// What the packets since then have cost.
     spent: i64,
+    /// Packets since then that were in vain.
+    in_vain: u32,
     counted_at_ms: u64,
+    /// Many of the packets that were counted last were in vain.
+    is_dear: bool,
     /// The port has to wait until then.
     pub(super) rests_until_ms: Option<u64>,
 }
@@ -52,25 +89,40 @@ impl Allowance {
             gain,
             left: gain * SAVED_MS,
             spent: 0,
+            in_vain: 0,
             counted_at_ms: 0,
+            is_dear: false,
             rests_until_ms: None,
         }
     }
 
-    /// Takes off what a packet cost.
+    /// Takes off what a packet cost, or gives back.
     pub(super) fn charge(&mut self, end: End) {
-        self.spent += match end {
-            End::Fruitless => FRUITLESS,
-            End::Decided | End::Known => CHEAP,
+        let (cost, is_in_vain) = match end {
+            End::Fruitless | End::Begun => (FRUITLESS, true),
+            End::Decided | End::Known => (CHEAP, false),
+            End::Opened => (-REFUND, false),
         };
+        self.spent += cost;
+        self.in_vain += u32::from(is_in_vain);
+    }
+
+    /// How many frames of the port to take at once.
+    pub(super) fn portion(&self) -> usize {
+        match self.is_dear {
+            true => PORTION,
+            false => BATCH,
+        }
     }
 
     /// Until when the port has to wait, if it has used more than it had.
     pub(super) fn settle(&mut self, now_ms: u64) -> Option<u64> {
         let passed = now_ms.saturating_sub(self.counted_at_ms);
         let passed = i64::try_from(passed).unwrap_or(SAVED_MS).min(SAVED_MS);
-        let saved = (self.left + passed * self.gain).min(self.gain * SAVED_MS);
-        self.left = saved - std::mem::take(&mut self.spent);
+        self.is_dear = std::mem::take(&mut self.in_vain) >= DEAR;
+        let most = self.gain * SAVED_MS;
+        let saved = (self.left + passed * self.gain).min(most);
+        self.left = (saved - std::mem::take(&mut self.spent)).min(most);
         self.counted_at_ms = now_ms;
         if self.left >= 0 {
             return None;
@@ -78,7 +130,7 @@ impl Allowance {
         let rest_ms = (-self.left)
             .unsigned_abs()
             .div_ceil(self.gain.unsigned_abs());
-        self.rests_until_ms = Some(now_ms + rest_ms);
+        self.rests_until_ms = Some(now_ms + rest_ms.max(REST_MIN_MS));
         self.rests_until_ms
     }
 }
@@ -116,23 +168,37 @@ mod tests {
     }
 
     #[test]
-    fn a_port_waits_for_as_long_as_it_has_used_too_much() {
-        let mut allowance = Allowance::new(1_000);
-        check(&mut allowance, (128, End::Fruitless), 0, None);
-        check(&mut allowance, (1, End::Fruitless), 0, Some(1));
-        check(&mut allowance, (63, End::Fruitless), 0, Some(64));
-        // What it has waited for is not saved up.
-        check(&mut allowance, (1, End::Fruitless), 64, Some(65));
-        check(&mut allowance, (0, End::Fruitless), 65, None);
+    fn a_port_waits_for_as_long_as_it_has_used_too_much_and_a_moment_at_least() {
+        for end in [End::Fruitless, End::Begun] {
+            let mut allowance = Allowance::new(1_000);
+            check(&mut allowance, (128, end), 0, None);
+            check(&mut allowance, (1, end), 0, Some(4));
+            check(&mut allowance, (63, end), 0, Some(64));
+            // What it has waited for is not saved up.
+            check(&mut allowance, (1, end), 64, Some(68));
+            check(&mut allowance, (0, end), 65, None);
+        }
     }
 
     #[test]
-    fn packets_that_get_somewhere_and_those_known_to_get_nowhere_cost_an_eighth() {
+    fn packets_that_get_somewhere_and_those_dropped_at_once_cost_a_quarter() {
         for end in [End::Decided, End::Known] {
             let mut allowance = Allowance::new(1_000);
-            check(&mut allowance, (128 * 8, end), 0, None);
-            check(&mut allowance, (8, end), 0, Some(1));
+            check(&mut allowance, (128 * 4, end), 0, None);
+            check(&mut allowance, (4, end), 0, Some(4));
         }
+    }
+
+    #[test]
+    fn connections_that_both_ends_want_cost_nothing_with_all_their_packets() {
+        let mut allowance = Allowance::new(1_000);
+        for _ in 0..10_000 {
+            allowance.charge(End::Begun);
+            allowance.charge(End::Opened);
+            check(&mut allowance, (6, End::Decided), 0, None);
+        }
+        check(&mut allowance, (128, End::Begun), 0, None);
+        check(&mut allowance, (1, End::Begun), 0, Some(4));
     }
 
     #[test]
@@ -144,7 +210,22 @@ mod tests {
             &mut allowance,
             (1, End::Fruitless),
             1_000_000,
-            Some(1_000_001),
+            Some(1_000_004),
         );
+    }
+
+    #[test]
+    fn a_port_is_read_in_small_portions_while_what_it_sends_is_in_vain() {
+        let mut allowance = Allowance::new(1_000);
+        for (count, end, portion) in [
+            (64, End::Decided, 64),
+            (7, End::Fruitless, 64),
+            (8, End::Fruitless, 16),
+            (8, End::Begun, 16),
+            (64, End::Known, 64),
+        ] {
+            check(&mut allowance, (count, end), 0, None);
+            assert_eq!(allowance.portion(), portion, "{count} {end:?}");
+        }
     }
 }

@@ -17,7 +17,7 @@
 //!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
-//! A port whose packets lead nowhere has to wait ([`allowance`]).
+//! A port whose packets lead nowhere has to wait ([`allowance`]), and a sender on another node loses some ([`senders`]).
 //! A batch sees one snapshot of the tables, and nothing in it waits, or takes a lock for a flow that is known.
 
 mod action;
@@ -39,6 +39,7 @@ mod ports;
 mod reassemble;
 mod recall;
 mod receive;
+mod senders;
 mod too_long;
 mod transmit;
 mod upkeep;
@@ -51,6 +52,7 @@ use arc_swap::ArcSwap;
 use arrayvec::ArrayVec;
 use crossbeam::channel::Receiver;
 use nix::errno::Errno;
+use pipeline::{Destination, DropReason, Verdict};
 
 use crate::acl_log::{Logger, Record};
 use crate::buffer::{Packet, Pool};
@@ -347,24 +349,29 @@ impl Forwarder {
             self.credit_known(action, &subject, moment);
             self.events.used(&action.used, moment.now_ms);
             if !lead_somewhere(&action.branches) {
-                self.ports.charge(subject.about.door, End::Known);
+                self.ports.charge(subject.about, End::Known);
             }
             self.execute_within(&action.meters, subject, &action.branches, moment);
             return;
         }
         let to_remember = memory.is_to_be_remembered();
         let Some(ingress) = subject.about.place.ingress() else {
-            let reason = pipeline::DropReason::PortNotHere;
+            return self.discard(
+                subject.packet,
+                DropReason::PortNotHere,
+                subject.about,
+                moment,
+            );
+        };
+        if !self.ports.admit(subject.about, moment.now_ms) {
+            let reason = DropReason::SenderLimited;
             return self.discard(subject.packet, reason, subject.about, moment);
-        };
+        }
         let (verdict, looked) = self.decide(&subject, ingress, turns, moment);
-        let is_in_vain = !lead_somewhere(&verdict.branches) || looked.is_crowded;
-        let end = if is_in_vain {
-            End::Fruitless
-        } else {
-            End::Decided
-        };
-        self.ports.charge(subject.about.door, end);
+        self.ports.charge(subject.about, End::of(&verdict, &looked));
+        if looked.is_opened {
+            self.refund(&verdict, subject.about);
+        }
         if looked.lacks_ports && self.lacks_first(&subject) {
             return self.wait_for_first(subject, moment);
         }
@@ -376,14 +383,20 @@ impl Forwarder {
         }
     }
 
+    /// Both ends have shown that they want a connection: neither has caused work in vain.
+    fn refund(&mut self, verdict: &Verdict, about: &About) {
+        self.ports.charge(about, End::Opened);
+        for branch in &verdict.branches {
+            if let Destination::Output { interface, .. } = branch.to
+                && let Some(door) = self.ports.door(interface)
+            {
+                self.ports.charge_port(door, End::Opened);
+            }
+        }
+    }
+
     /// Counts the end of a packet that goes nowhere, and takes its buffer back.
-    fn discard(
-        &mut self,
-        packet: Packet,
-        reason: pipeline::DropReason,
-        about: &About,
-        moment: Moment<'_>,
-    ) {
+    fn discard(&mut self, packet: Packet, reason: DropReason, about: &About, moment: Moment<'_>) {
         self.ports.count_drop(about.door);
         self.counters
             .count_drop(reason, moment.now_ms, about.place.number(), packet.bytes());

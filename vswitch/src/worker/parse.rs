@@ -5,6 +5,7 @@ use packet::offload::{self, Offload};
 use packet::{Flow, Layout, Mac, Segment};
 use pipeline::DropReason;
 
+use super::allowance::End;
 use super::ports::Door;
 use super::{Forwarder, Moment, Place};
 use crate::buffer::Packet;
@@ -113,6 +114,7 @@ impl Forwarder {
             }
             Err(reason) => {
                 self.ports.count_drop(door);
+                self.ports.charge_port(door, End::Known);
                 let number = place.number();
                 self.counters
                     .count_drop(reason, moment.now_ms, number, packet.bytes());

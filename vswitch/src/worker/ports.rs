@@ -8,8 +8,10 @@ use pipeline::object::PortRef;
 use slab::Slab;
 
 use super::allowance::{Allowance, End};
+use super::parse::About;
+use super::senders::Senders;
 use crate::counter::TrafficCounters;
-use crate::port::{Frame, Port};
+use crate::port::{BATCH, Frame, Port};
 use crate::sys::poll::Poll;
 
 /// The most other nodes whose traffic is counted by node; further ones are forwarded uncounted.
@@ -107,6 +109,7 @@ pub(super) struct Ports {
     remotes: Map<IpAddr, Arc<TrafficCounters>>,
     registry: Arc<TunnelRegistry>,
     fruitless_per_s: u32,
+    senders: Senders,
     /// Ports that have to wait, by their numbers.
     resting: Vec<usize>,
     /// Doors with staged frames, each once.
@@ -126,6 +129,7 @@ impl Ports {
             remotes: Map::default(),
             registry,
             fruitless_per_s,
+            senders: Senders::new(fruitless_per_s),
             resting: Vec::new(),
             staged: Vec::new(),
         }
@@ -192,12 +196,39 @@ impl Ports {
         forget(poll, &*plugged.device.port);
     }
 
-    /// A packet came in by `door` and ended. The tunnel answers for nothing: its packets are of many.
-    pub(super) fn charge(&mut self, door: Door, end: End) {
+    /// A packet has ended: whoever sent it answers for that.
+    pub(super) fn charge(&mut self, about: &About, end: End) {
+        match about.door {
+            Door::Port(_) => self.charge_port(about.door, end),
+            Door::Tunnel => self.senders.charge(about, end),
+        }
+    }
+
+    /// A packet has ended that came in by `door`, or goes out there and opens a connection.
+    pub(super) fn charge_port(&mut self, door: Door, end: End) {
         if let Door::Port(id) = door
             && let Some(plugged) = self.plugged.get_mut(id)
         {
             plugged.allowance.charge(end);
+        }
+    }
+
+    /// Whether the pipeline may be asked about a packet: not if its sender, on another node, has asked for too much.
+    pub(super) fn admit(&mut self, about: &About, now_ms: u64) -> bool {
+        match about.door {
+            Door::Port(_) => true,
+            Door::Tunnel => self.senders.admit(about, now_ms),
+        }
+    }
+
+    /// How many frames to take from a door at once.
+    pub(super) fn portion(&self, door: Door) -> usize {
+        match door {
+            Door::Tunnel => BATCH,
+            Door::Port(id) => self
+                .plugged
+                .get(id)
+                .map_or(BATCH, |port| port.allowance.portion()),
         }
     }
 

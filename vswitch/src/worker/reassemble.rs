@@ -11,6 +11,7 @@ use packet::flow::{Fragment, Ip, Network, Transport};
 use pipeline::DropReason;
 use pipeline::conntrack::Tuple;
 
+use super::allowance::End;
 use super::parse::Subject;
 use super::ports::Door;
 use super::{Forwarder, Moment, Place, Turns};
@@ -93,7 +94,10 @@ impl Forwarder {
         let admitted = self.admit(&subject, piece, moment, &mut lost);
         self.give_up(lost, moment);
         match admitted {
-            Err(reason) => self.discard(subject.packet, reason, subject.about, moment),
+            Err(reason) => {
+                self.ports.charge(subject.about, End::Known);
+                self.discard(subject.packet, reason, subject.about, moment);
+            }
             Ok(Admitted { first, waiting }) => {
                 if let Some(first) = &first {
                     subject.follow(first);

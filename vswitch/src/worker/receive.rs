@@ -16,6 +16,7 @@ impl Forwarder {
                 None => return true,
             },
         };
+        self.batch.limit = self.ports.portion(door);
         let Some(device) = self.ports.device(door) else {
             return true;
         };
