@@ -129,6 +129,8 @@ impl Node {
             answers: tokio::sync::mpsc::channel(64).0,
             counters: counters.clone(),
             tunnels: Arc::default(),
+            polling: vswitch::worker::Polling::Interrupt,
+            retirement: vswitch::retired::Retirement::without_thread(),
             fruitless_per_s: FRUITLESS_PER_S,
         })?;
         let mut rig = Rig {

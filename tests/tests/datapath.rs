@@ -184,6 +184,8 @@ fn config(encap_ip: IpAddr, workers: usize) -> DataPathConfig {
         max_connections: 4096,
         tracking: Default::default(),
         fruitless_per_s: u32::MAX,
+        polling: vswitch::worker::Polling::default(),
+        processors: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the vswitch is told when it starts: command line over TOML file over defaults.
 
+mod processors;
 mod tracking;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 
 use crate::datapath::MAX_CONNECTIONS;
 use crate::port::TapBackend;
-use crate::worker::FRUITLESS_PER_S;
+use crate::worker::{FRUITLESS_PER_S, Polling};
 
 /// The IANA port of Geneve (RFC 8926 section 3.3).
 pub const GENEVE_PORT: u16 = 6081;
@@ -67,6 +68,12 @@ pub struct Options {
     /// Packet workers, one thread each [default: 1]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
+    /// How workers wait for packets [default: adaptive]
+    #[arg(long, value_name = "HOW")]
+    pub poll: Option<Polling>,
+    /// Processors for the workers, one each, such as 2,4-7 [default: where the kernel puts them]
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<String>,
     /// The TAP devices of ports; basic ones serve one worker [default: multiqueue]
     #[arg(long, value_name = "KIND")]
     pub tap: Option<TapBackend>,
@@ -128,6 +135,10 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// Number of workers, `1..=WORKERS_MAX`.
     pub workers: usize,
+    /// How workers wait for packets.
+    pub polling: Polling,
+    /// The processor of each worker; empty if they run where the kernel puts them.
+    pub processors: Vec<usize>,
     /// The kind of the ports' TAP devices. [`TapBackend::Basic`] goes with one worker only.
     pub tap: TapBackend,
     /// Connections that are tracked at once, at most.
@@ -213,6 +224,8 @@ impl Options {
             data_dir: self.data_dir.or(below.data_dir),
             admin_socket: self.admin_socket.or(below.admin_socket),
             workers: self.workers.or(below.workers),
+            poll: self.poll.or(below.poll),
+            cpus: self.cpus.or(below.cpus),
             tap: self.tap.or(below.tap),
             connections: self.connections.or(below.connections),
             half_open: self.half_open.or(below.half_open),
@@ -251,6 +264,7 @@ impl Config {
             let problem = format!("must be between 1 and {WORKERS_MAX}");
             return Err(refused("workers", workers, problem));
         }
+        let processors = processors::processors(options.cpus.as_deref(), workers)?;
         let tap = options.tap.unwrap_or_default();
         if tap == TapBackend::Basic && workers > 1 {
             let problem = format!(
@@ -283,6 +297,8 @@ impl Config {
                 .admin_socket
                 .unwrap_or_else(|| "/run/weft/vswitch.sock".into()),
             workers,
+            polling: options.poll.unwrap_or_default(),
+            processors,
             tap,
             connections,
             tracking,
@@ -409,6 +425,27 @@ mod tests {
         }
         check_refused("chassis = 'a b'\nencap-ip = '::1'", "", "no spaces");
         check_refused("chassis = ''\nencap-ip = '::1'", "", "needs a name");
+    }
+
+    #[test]
+    fn workers_have_processors_of_their_own_or_none() {
+        let file = "chassis = 'a'\nencap-ip = '192.0.2.1'\nworkers = 3\npoll = 'busy'";
+        let config = parse(file, "").unwrap();
+        assert_eq!(config.processors, [0; 0]);
+        assert_eq!(config.polling, Polling::Busy);
+        let config = parse(file, "--cpus 7,2-4 --poll interrupt").unwrap();
+        assert_eq!(config.processors, [7, 2, 3]);
+        assert_eq!(config.polling, Polling::Interrupt);
+        check_refused(file, "--cpus 1,2", "2 processors are too few for 3 workers");
+        for (list, expected) in [
+            ("", "such as 2,4-7"),
+            ("0-", "such as 2,4-7"),
+            ("3-1", "no such range"),
+            ("0-99999999", "no such range"),
+        ] {
+            check_refused(&format!("{file}\ncpus = '{list}'"), "", expected);
+        }
+        check_refused(file, "--poll never", "invalid value 'never'");
     }
 
     #[test]

@@ -16,6 +16,7 @@
 
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::Duration;
 
 use pipeline::DropReason;
 use uuid::Uuid;
@@ -109,6 +110,25 @@ totals! {
     batches,
 }
 
+/// The longest of the times that something took. One thread notes, others read.
+#[derive(Debug, Default)]
+pub struct Longest(Counter);
+
+impl Longest {
+    /// Takes note of a time. Only one thread may.
+    pub fn note(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        if nanos > self.0.get() {
+            self.0.set(nanos);
+        }
+    }
+
+    /// The longest time so far.
+    pub fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.get())
+    }
+}
+
 /// Traffic of a port or of the tunnel to one node.
 #[derive(Debug, Default)]
 pub struct TrafficCounters {
@@ -131,6 +151,10 @@ pub struct TrafficCounters {
 pub struct WorkerCounters {
     /// The totals.
     pub totals: TotalCounters,
+    /// How long the worker was away from its packets while there was work.
+    pub pause: Longest,
+    /// How long the packets of one turn took.
+    pub turn: Longest,
     drops: Box<[DropCounter]>,
 }
 
@@ -172,6 +196,8 @@ impl Default for WorkerCounters {
     fn default() -> Self {
         Self {
             totals: TotalCounters::default(),
+            pause: Longest::default(),
+            turn: Longest::default(),
             drops: DropReason::ALL
                 .iter()
                 .map(|_| DropCounter::default())

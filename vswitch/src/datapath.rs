@@ -30,6 +30,7 @@ use crate::counter::{TrafficCounters, WorkerCounters};
 use crate::credit::Ledger;
 use crate::meter::Meters;
 use crate::port::{Port, TunnelPort, overhead};
+use crate::retired::Retirement;
 use crate::snapshot::{Adoption, Snapshot};
 use crate::stats::{Sources, Stats};
 use crate::sys::poll::Waker;
@@ -80,6 +81,7 @@ pub struct DataPath {
     ledger: Arc<Ledger>,
     meters: Arc<Meters>,
     answers: Mutex<Option<mpsc::Receiver<PortFrame>>>,
+    retirement: Retirement,
 }
 
 /// Where the workers say what they find.
@@ -156,6 +158,7 @@ impl DataPath {
             meters: Arc::new(Meters::new(config.workers, ledger.clone())),
             ledger,
             answers: Mutex::new(Some(answer_receiver)),
+            retirement: Retirement::start().map_err(DataPathError::Worker)?,
         };
         let outlets = Outlets {
             events,
@@ -199,9 +202,18 @@ impl DataPath {
             answers: outlets.answers,
             counters: counters.clone(),
             tunnels: self.tunnels.clone(),
+            retirement: self.retirement.clone(),
+            polling: self.config.polling,
         });
         let worker = worker.map_err(worker_error)?;
-        let thread = spawn(number, worker, self.started, self.adoption.clone())?;
+        let processor = self.config.processors.get(number).copied();
+        let thread = spawn(
+            number,
+            processor,
+            worker,
+            self.started,
+            self.adoption.clone(),
+        )?;
         self.lock_threads().push(thread);
         self.workers.push(Handle {
             commands,
@@ -250,9 +262,11 @@ impl DataPath {
     }
 
     /// Waits until no worker uses a snapshot older than `revision`, and all have done what they were told
-    /// before it was published. Blocks the calling thread.
+    /// before it was published: devices that were unplugged are closed. Blocks the calling thread.
     pub fn wait_adopted(&self, revision: Revision, timeout: Duration) -> Result<(), NotAdopted> {
-        self.adoption.wait(revision, timeout)
+        self.adoption.wait(revision, timeout)?;
+        self.retirement.settle();
+        Ok(())
     }
 
     /// Plugs a device into a logical port, in the place of a former one: one end for each worker.
@@ -435,6 +449,7 @@ impl DataPath {
             // A worker that panicked has been told of when it did.
             let _ = thread.join();
         }
+        self.retirement.settle();
     }
 
     fn lock_threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {

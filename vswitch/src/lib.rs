@@ -22,6 +22,7 @@ mod metrics;
 pub mod node;
 pub mod port;
 pub mod probe;
+pub mod retired;
 pub mod snapshot;
 pub mod state;
 pub mod stats;

@@ -1,6 +1,7 @@
 //! What the vswitch counts, in OpenMetrics' text form: read from where it is counted, at each scrape.
 
 mod rules;
+mod workers;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -79,6 +80,7 @@ pub(crate) fn encode(watched: &Watched<'_>) -> Result<String, fmt::Error> {
         "Workers that do their work: fewer than were started means that one is dead",
         running_workers as u64,
     );
+    workers::times(&mut registry, &stats.workers);
     if let Some(view) = view {
         agent(&mut registry, view);
     }
@@ -267,7 +269,9 @@ fn port_name(tables: Option<&Tables>, at: PortRef) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Drops;
+    use std::time::Duration;
+
+    use crate::stats::{Drops, WorkerStats};
     use pipeline::DropReason;
 
     #[test]
@@ -299,6 +303,10 @@ mod tests {
             (Rule::Drop(DropReason::AclDrop, other), credit(3, 0)),
         ];
         stats.totals.logs_limited = 8;
+        stats.workers.push(WorkerStats {
+            longest_pause: Duration::from_micros(250),
+            ..WorkerStats::default()
+        });
         let text = encode(&Watched {
             view: None,
             stats: &stats,
@@ -308,6 +316,7 @@ mod tests {
         })
         .unwrap();
         for line in [
+            "weft_vswitch_worker_longest_pause_seconds{worker=\"0\"} 0.00025",
             "weft_vswitch_rule_packets_total{kind=\"acl\"} 20",
             "weft_vswitch_rule_packets_total{kind=\"nat\"} 11",
             "weft_vswitch_rule_connections_total{kind=\"nat\"} 2",

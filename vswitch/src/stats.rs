@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipeline::DropReason;
 use pipeline::object::PortRef;
@@ -20,7 +21,7 @@ pub struct Stats {
     /// Sums over all packets.
     pub totals: Totals,
     /// The part of each worker in them.
-    pub workers: Vec<Totals>,
+    pub workers: Vec<WorkerStats>,
     /// Traffic by port on this node.
     pub ports: BTreeMap<PortRef, Traffic>,
     /// Tunnel traffic by the other node's underlay address.
@@ -31,6 +32,17 @@ pub struct Stats {
     pub connections: TableCounts,
     /// How full the table of tracked connections is, and what it has come to.
     pub tracked: TrackingCounts,
+}
+
+/// What one worker has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct WorkerStats {
+    /// What it has counted.
+    pub totals: Totals,
+    /// The longest time that it was away from its packets while there may have been some.
+    pub longest_pause: Duration,
+    /// The longest time that the packets of one turn took.
+    pub longest_turn: Duration,
 }
 
 /// Traffic of a port or tunnel.
@@ -93,9 +105,13 @@ impl Stats {
         };
         for worker in &sources.workers {
             worker.totals.add_to(&mut stats.totals);
-            let mut own = Totals::default();
-            worker.totals.add_to(&mut own);
-            stats.workers.push(own);
+            let mut totals = Totals::default();
+            worker.totals.add_to(&mut totals);
+            stats.workers.push(WorkerStats {
+                totals,
+                longest_pause: worker.pause.get(),
+                longest_turn: worker.turn.get(),
+            });
         }
         for (at, queues) in &sources.ports {
             let traffic = stats.ports.entry(*at).or_default();

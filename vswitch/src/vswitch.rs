@@ -108,6 +108,8 @@ impl Vswitch {
             max_connections: config.connections,
             tracking: config.tracking,
             fruitless_per_s: config.fruitless_per_s,
+            polling: config.polling,
+            processors: config.processors.clone(),
         })?);
         tell_start(&config, &data_path);
         let agent = agent(&config, &state, &data_path, started);

@@ -21,6 +21,8 @@ fn config() -> DataPathConfig {
         max_connections: 1024,
         tracking: Default::default(),
         fruitless_per_s: u32::MAX,
+        polling: vswitch::worker::Polling::default(),
+        processors: Vec::new(),
     }
 }
 

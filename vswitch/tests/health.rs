@@ -28,6 +28,8 @@ fn config(directory: &std::path::Path) -> Config {
         connections: 1_024,
         tracking: Default::default(),
         fruitless_per_s: 8_000,
+        polling: vswitch::worker::Polling::default(),
+        processors: Vec::new(),
         http: Some(([127, 0, 0, 1], 0).into()),
         verbose: 0,
         log_format: LogFormat::Text,

@@ -44,6 +44,8 @@ impl Weft {
             max_connections: 4096,
             tracking: Default::default(),
             fruitless_per_s: u32::MAX,
+            polling: vswitch::worker::Polling::default(),
+            processors: Vec::new(),
         };
         Ok(Self {
             northd: Northd::start()?,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashmap::DashMap;
 use pipeline::object::PortRef;
@@ -15,6 +16,9 @@ use super::{Attachment, Event, OpenMode, Refusal, RefusalKind, WaiterId};
 use crate::attach::{self, InterfacePlan};
 use crate::datapath::DataPath;
 use crate::port::{Port, TapBackend};
+
+/// For how long to wait until workers have closed a device.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The interfaces of one node.
 pub(super) struct Interfaces {
@@ -90,7 +94,7 @@ impl Interfaces {
         self.after_last(port.clone(), move |shared| {
             let place = shared.places.remove(&port);
             if matches!(place, Some((_, Place::Plugged(there))) if there == at) {
-                shared.data_path.remove_port(at);
+                shared.remove(at);
             }
             None
         });
@@ -163,12 +167,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Takes a device away from the workers, and waits until its queues are free for others.
+    fn remove(&self, at: PortRef) {
+        let revision = self.data_path.remove_port(at);
+        if let Err(error) = self.data_path.wait_adopted(revision, REMOVAL_TIMEOUT) {
+            tracing::warn!(port = ?at, %error, "a worker is slow to close a device");
+        }
+    }
+
     fn plug(&self, attachment: &Attachment, at: PortRef) -> Result<(), Refusal> {
         let port = &attachment.port;
         let ends = match self.places.remove(port).map(|(_, place)| place) {
             Some(Place::Plugged(there)) if there == at => None,
             Some(Place::Plugged(there)) => {
-                self.data_path.remove_port(there);
+                self.remove(there);
                 Some(None)
             }
             Some(Place::Held(ends)) => Some(Some(ends)),

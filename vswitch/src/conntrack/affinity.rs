@@ -9,18 +9,26 @@ use pipeline::object::VipKey;
 use crate::table::sync::Mutex;
 
 /// Parts of the table, each with a lock.
-const SHARDS: usize = 16;
+const SHARDS: usize = 64;
 /// Clients in a part, at most. Further ones are balanced anew each time.
-const CLIENTS_PER_SHARD: usize = 8_192;
+const CLIENTS_PER_SHARD: usize = 2_048;
 
 type Client = (VipKey, IpAddr);
 type Shard = HashMap<Client, Affinity, foldhash::quality::RandomState>;
 
 /// Clients and their backends.
-#[derive(Default)]
 pub(super) struct Affinities {
     shards: [Mutex<Shard>; SHARDS],
     hasher: foldhash::quality::RandomState,
+}
+
+impl Default for Affinities {
+    fn default() -> Self {
+        Affinities {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: foldhash::quality::RandomState::default(),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -3,9 +3,12 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use nix::errno::Errno;
 use pipeline::conntrack::Settings;
 
 use crate::port::overhead;
+use crate::sys::processor::may_use;
+use crate::worker::Polling;
 
 /// The most worker threads.
 pub const MAX_WORKERS: usize = 64;
@@ -29,6 +32,10 @@ pub struct DataPathConfig {
     pub tracking: Settings,
     /// Packets a second of one port that may lead nowhere before it has to wait, on each worker; not 0.
     pub fruitless_per_s: u32,
+    /// How workers wait for packets.
+    pub polling: Polling,
+    /// The processor of each worker; those without one run where the kernel puts them.
+    pub processors: Vec<usize>,
 }
 
 /// Why a data path could not be started, or a port not be plugged.
@@ -62,6 +69,15 @@ pub enum DataPathError {
         /// How many workers there are.
         workers: usize,
     },
+    /// A processor that the process may not use.
+    #[error("processor {processor} cannot be used")]
+    Processor {
+        /// Its number.
+        processor: usize,
+        /// What the kernel said.
+        #[source]
+        source: Errno,
+    },
     /// A thread or what it waits with could not be made.
     #[error("cannot start a worker")]
     Worker(#[source] io::Error),
@@ -76,6 +92,9 @@ pub(super) fn check(config: &DataPathConfig) -> Result<(), DataPathError> {
     }
     if !(1..=MAX_CONNECTIONS).contains(&config.max_connections) {
         return Err(DataPathError::BadConnections(config.max_connections));
+    }
+    for &processor in &config.processors {
+        may_use(processor).map_err(|source| DataPathError::Processor { processor, source })?;
     }
     check_mtu(config.underlay_mtu, config.encap_ip)
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::config::DataPathError;
 use super::millis_since;
 use crate::snapshot::Adoption;
+use crate::sys::processor::pin_to;
 use crate::worker::{Status, Worker};
 
 /// Runs a worker in a thread of its own until it is told to stop.
@@ -16,11 +17,17 @@ use crate::worker::{Status, Worker};
 /// to the other workers, and nobody waits for what it would adopt.
 pub(super) fn spawn(
     number: usize,
+    processor: Option<usize>,
     mut worker: Worker,
     started: Instant,
     adoption: Arc<Adoption>,
 ) -> Result<JoinHandle<()>, DataPathError> {
     let work = move || {
+        if let Some(processor) = processor
+            && let Err(error) = pin_to(processor)
+        {
+            tracing::warn!(worker = number, processor, %error, "a worker runs where the kernel puts it");
+        }
         loop {
             match worker.step(None, || millis_since(started)) {
                 Ok(Status::Running) => {}

@@ -18,7 +18,7 @@ use crate::agent::driver::View;
 use crate::agent::session;
 use crate::agent::{AttachRequest, Attachment, PortStatus, Refusal, RefusalKind};
 use crate::attach;
-use crate::stats::{Stats, Traffic};
+use crate::stats::{Stats, Traffic, WorkerStats};
 use crate::sys::tap;
 
 /// Answers the node's `vsctl`.
@@ -289,21 +289,7 @@ fn stats(stats: &Stats, tables: &Tables) -> wire::StatsReply {
         .workers
         .iter()
         .zip(0..)
-        .map(|(totals, worker)| wire::WorkerStats {
-            worker,
-            received: totals.received,
-            copied: totals.copied,
-            originated: totals.originated,
-            output: totals.transmitted,
-            answered: totals.answered,
-            monitored: totals.monitored,
-            dropped: totals.dropped,
-            held: totals.holding,
-            hits: totals.hits,
-            misses: totals.misses,
-            stale: totals.stale,
-            batches: totals.batches,
-        });
+        .map(|(stats, worker)| worker_stats(worker, stats));
     let tunnels = stats.tunnels.iter().map(|(remote, traffic)| {
         let chassis = tables
             .all_chassis()
@@ -319,6 +305,31 @@ fn stats(stats: &Stats, tables: &Tables) -> wire::StatsReply {
         workers: workers.collect(),
         tunnels: tunnels.collect(),
     }
+}
+
+fn worker_stats(worker: u32, stats: &WorkerStats) -> wire::WorkerStats {
+    let totals = &stats.totals;
+    wire::WorkerStats {
+        worker,
+        received: totals.received,
+        copied: totals.copied,
+        originated: totals.originated,
+        output: totals.transmitted,
+        answered: totals.answered,
+        monitored: totals.monitored,
+        dropped: totals.dropped,
+        held: totals.holding,
+        hits: totals.hits,
+        misses: totals.misses,
+        stale: totals.stale,
+        batches: totals.batches,
+        longest_pause_ns: nanos(stats.longest_pause),
+        longest_turn_ns: nanos(stats.longest_turn),
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn received(traffic: &Traffic) -> wire::Counters {

@@ -7,6 +7,7 @@
 
 pub mod basic_tap;
 pub mod poll;
+pub mod processor;
 pub mod tap;
 pub mod udp;
 pub mod virtio;

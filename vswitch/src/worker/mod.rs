@@ -33,9 +33,11 @@ mod learn;
 mod limit;
 mod monitor;
 mod offload;
+mod pace;
 mod parse;
 mod place;
 mod ports;
+mod pulse;
 mod reassemble;
 mod recall;
 mod receive;
@@ -46,7 +48,7 @@ mod upkeep;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use arrayvec::ArrayVec;
@@ -62,14 +64,17 @@ use crate::counter::WorkerCounters;
 use crate::credit::Ledger;
 use crate::meter::Meters;
 use crate::port::{Batch, Port};
+use crate::retired::{Retired, Retirement};
 use crate::snapshot::{Adoption, Revision, Snapshot};
 use crate::sys::poll::{Poll, Waker};
+use crate::sys::processor::processor_losses;
 
 pub use action::Action;
 pub use allowance::FRUITLESS_PER_S;
 pub use command::Command;
 pub use learn::{EVENT_INTERVAL_MS, Event};
 pub use monitor::PortFrame;
+pub use pace::Polling;
 pub use place::Place;
 pub use ports::{TUNNELS, TunnelRegistry};
 
@@ -78,8 +83,10 @@ use credit::Credits;
 use hold::HoldQueue;
 use learn::Events;
 use monitor::Monitor;
+use pace::Pace;
 use parse::{About, Subject};
 use ports::{Door, Ports};
+use pulse::Pulse;
 use reassemble::Fragments;
 use recall::Sought;
 use too_long::ErrorLimit;
@@ -103,6 +110,8 @@ pub struct Parts {
     pub tunnel_mtu: u16,
     /// Packets a second of one port that may lead nowhere before it has to wait; not 0.
     pub fruitless_per_s: u32,
+    /// How it waits for packets.
+    pub polling: Polling,
     /// Its buffers.
     pub pool: Pool,
     /// Where snapshots are published.
@@ -127,6 +136,8 @@ pub struct Parts {
     pub counters: Arc<WorkerCounters>,
     /// Where it enters the counters of a tunnel that it uses for the first time.
     pub tunnels: Arc<TunnelRegistry>,
+    /// Where it hands over what it is done with.
+    pub retirement: Retirement,
 }
 
 /// A worker, without its thread: [`Worker::step`] is one round of its loop.
@@ -139,6 +150,11 @@ pub struct Worker {
     poll: Poll,
     ready: Vec<u64>,
     snapshots: Arc<ArcSwap<Snapshot>>,
+    /// The one that it uses.
+    snapshot: Arc<Snapshot>,
+    retirement: Retirement,
+    pulse: Pulse,
+    pace: Pace,
     adoption: Arc<Adoption>,
     adopted: Option<Revision>,
     commands: Receiver<Command>,
@@ -200,7 +216,12 @@ impl Worker {
             memory: parts.memory,
             tracked: parts.tracked,
             forwarder: Forwarder {
-                ports: Ports::new(parts.tunnel, parts.tunnels, parts.fruitless_per_s),
+                ports: Ports::new(
+                    parts.tunnel,
+                    parts.tunnels,
+                    parts.retirement.clone(),
+                    parts.fruitless_per_s,
+                ),
                 pool: parts.pool,
                 batch: Batch::default(),
                 fragments: Fragments::default(),
@@ -221,7 +242,11 @@ impl Worker {
             upkeep: Upkeep::new(),
             poll,
             ready: Vec::new(),
+            snapshot: parts.snapshots.load_full(),
             snapshots: parts.snapshots,
+            retirement: parts.retirement,
+            pace: Pace::new(parts.polling, Instant::now()),
+            pulse: Pulse::new(),
             adoption: parts.adoption,
             adopted: None,
             commands: parts.commands,
@@ -240,22 +265,42 @@ impl Worker {
         let now_ms = clock();
         self.forwarder.ports.rouse(now_ms, &self.poll);
         let timeout = self.timeout(now_ms, limit);
+        let is_due = timeout == Some(Duration::ZERO);
+        let looks = self.pace.looks(self.pulse.marked(), processor_losses);
+        let wait = if looks { Some(Duration::ZERO) } else { timeout };
         self.ready.clear();
-        self.ready.extend(self.poll.wait(timeout)?);
+        self.ready.extend(self.poll.wait(wait)?);
+        let woken = self.pulse.wakes();
+        if looks && !is_due && self.ready.is_empty() {
+            return Ok(Status::Running);
+        }
+        let is_found = !self.ready.is_empty();
         // The snapshot first: whoever published it had sent all commands that it counts on.
         let snapshot = self.snapshots.load_full();
         if self.obey() == Status::Stopped {
             return Ok(Status::Stopped);
         }
-        if self.adopted != Some(snapshot.revision) {
-            self.adopted = Some(snapshot.revision);
-            self.adoption.adopt(self.number, snapshot.revision);
-        }
+        self.adopt(&snapshot);
         self.turn(Moment {
             snapshot: &snapshot,
             now_ms: clock(),
         });
+        let rests = self.pulse.rests();
+        if is_found {
+            self.pace.found(woken, rests);
+        }
         Ok(Status::Running)
+    }
+
+    /// Uses a snapshot from now on, and hands over the last one, which nobody else may hold any more.
+    fn adopt(&mut self, snapshot: &Arc<Snapshot>) {
+        if self.adopted == Some(snapshot.revision) {
+            return;
+        }
+        let last = std::mem::replace(&mut self.snapshot, snapshot.clone());
+        self.retirement.take(Retired::Snapshot(last));
+        self.adopted = Some(snapshot.revision);
+        self.adoption.adopt(self.number, snapshot.revision);
     }
 
     /// The packets that are there, from their doors to the devices.
@@ -264,6 +309,7 @@ impl Worker {
             flows: self.memory.begin(),
             tracked: self.tracked.begin(),
         };
+        self.pulse.begins(&self.forwarder.counters);
         for probe in self.probes.drain(..) {
             self.forwarder.probe(probe, &mut turns, moment);
         }
@@ -283,6 +329,7 @@ impl Worker {
                 self.forwarder.counters.totals.rests.add(1);
             }
         }
+        self.pulse.ends(&self.forwarder.counters);
         self.upkeep.has_untold = !self.forwarder.events.tell_lost();
         self.forwarder.expire_fragments(moment);
         self.forwarder.release_held(&mut turns, moment);

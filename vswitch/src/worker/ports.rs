@@ -12,6 +12,7 @@ use super::parse::About;
 use super::senders::Senders;
 use crate::counter::TrafficCounters;
 use crate::port::{BATCH, Frame, Port};
+use crate::retired::{Retired, Retirement};
 use crate::sys::poll::Poll;
 
 /// The most other nodes whose traffic is counted by node; further ones are forwarded uncounted.
@@ -108,6 +109,7 @@ pub(super) struct Ports {
     pub(super) tunnel: Device,
     remotes: Map<IpAddr, Arc<TrafficCounters>>,
     registry: Arc<TunnelRegistry>,
+    retirement: Retirement,
     fruitless_per_s: u32,
     senders: Senders,
     /// Ports that have to wait, by their numbers.
@@ -120,6 +122,7 @@ impl Ports {
     pub(super) fn new(
         tunnel: Box<dyn Port>,
         registry: Arc<TunnelRegistry>,
+        retirement: Retirement,
         fruitless_per_s: u32,
     ) -> Ports {
         Ports {
@@ -128,6 +131,7 @@ impl Ports {
             tunnel: Device::new(tunnel, Arc::default()),
             remotes: Map::default(),
             registry,
+            retirement,
             fruitless_per_s,
             senders: Senders::new(fruitless_per_s),
             resting: Vec::new(),
@@ -194,6 +198,7 @@ impl Ports {
         self.resting.retain(|other| *other != id);
         let plugged = self.plugged.remove(id);
         forget(poll, &*plugged.device.port);
+        self.retirement.take(Retired::Device(plugged.device.port));
     }
 
     /// A packet has ended: whoever sent it answers for that.

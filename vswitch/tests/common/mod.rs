@@ -123,6 +123,8 @@ impl Node {
             answers,
             counters: counters.clone(),
             tunnels: Arc::default(),
+            polling: vswitch::worker::Polling::Interrupt,
+            retirement: vswitch::retired::Retirement::without_thread(),
         });
         let mut node = Node {
             name,

@@ -31,26 +31,35 @@ fn workers(workers: &[WorkerStats]) -> Table {
         "misses",
         "stale",
         "batches",
+        "longest pause",
+        "longest turn",
     ];
     let row = |worker: &WorkerStats| {
+        let [pause, turn] = [worker.longest_pause_ns, worker.longest_turn_ns].map(microseconds);
+        let number = |number: u64| number.to_string();
         [
-            worker.worker.into(),
-            worker.received,
-            worker.copied,
-            worker.originated,
-            worker.output,
-            worker.answered,
-            worker.monitored,
-            worker.dropped,
-            worker.held,
-            worker.hits,
-            worker.misses,
-            worker.stale,
-            worker.batches,
+            number(worker.worker.into()),
+            number(worker.received),
+            number(worker.copied),
+            number(worker.originated),
+            number(worker.output),
+            number(worker.answered),
+            number(worker.monitored),
+            number(worker.dropped),
+            number(worker.held),
+            number(worker.hits),
+            number(worker.misses),
+            number(worker.stale),
+            number(worker.batches),
+            pause,
+            turn,
         ]
-        .map(|number: u64| number.to_string())
     };
     table(headings, workers.iter().map(row))
+}
+
+fn microseconds(nanos: u64) -> String {
+    format!("{} us", nanos.div_ceil(1_000))
 }
 
 fn tunnels(tunnels: &[TunnelStats]) -> Table {
