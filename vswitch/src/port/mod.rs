@@ -25,6 +25,8 @@ pub use tunnel::{TunnelPort, overhead, packets_at_once};
 
 /// How many frames make a batch.
 pub const BATCH: usize = 64;
+/// How many bytes make a batch, even of fewer frames: what is read is still in the processor's own cache when it is written.
+const BATCH_BYTES: usize = 128 << 10;
 
 /// A frame on its way in or out.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 use pipeline::DropReason;
 
-use super::{Batch, Capabilities, Frame, Lost, Port};
+use super::{BATCH_BYTES, Batch, Capabilities, Frame, Lost, Port};
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
 use crate::sys::tap::Queue;
 
@@ -105,17 +105,21 @@ impl Port for TapPort {
     }
 }
 
-/// Fills `batch` with what `receive_one` brings, until there is no more.
+/// Fills `batch` with what `receive_one` brings, until there is no more. Of super-packets a few are a batch.
 pub(super) fn drain(
     batch: &mut Batch,
     mut receive_one: impl FnMut() -> io::Result<Result<Packet, DropReason>>,
 ) -> Result<(), Lost> {
-    while !batch.is_full() {
+    let mut bytes = 0;
+    while !batch.is_full() && bytes < BATCH_BYTES {
         match receive_one() {
-            Ok(Ok(packet)) => batch.frames.push(Frame {
-                packet,
-                outer: None,
-            }),
+            Ok(Ok(packet)) => {
+                bytes += packet.len();
+                batch.frames.push(Frame {
+                    packet,
+                    outer: None,
+                });
+            }
             Ok(Err(reason)) => batch.refused.push(reason),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -133,5 +137,24 @@ pub(super) fn reason(error: &io::Error) -> DropReason {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => DropReason::OutputQueueFull,
         _ => DropReason::OutputFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_many_packets_or_a_few_super_packets() {
+        for (length, expected) in [(60, 64), (1_514, 64), (30_000, 5), (65_000, 3)] {
+            let mut batch = Batch::default();
+            let endless = || {
+                let mut packet = Packet::large();
+                packet.set_len(length);
+                Ok(Ok(packet))
+            };
+            drain(&mut batch, endless).expect("the device is there");
+            assert_eq!(batch.frames.len(), expected, "{length} bytes");
+        }
     }
 }
