@@ -42,6 +42,7 @@ fn perform(words: &[String]) -> Result<ExitCode> {
     let request = Request::parse(words)?;
     if sandbox::is_inside() {
         sandbox::settle()?;
+        wire::keep_from_filters()?;
         let results = run::run(&request)?;
         report::publish(&results, request.is_full())?;
         return Ok(ExitCode::SUCCESS);

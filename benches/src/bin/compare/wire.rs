@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ground::link;
 use ground::namespace::Namespace;
 use ground::network::UNDERLAY_INTERFACE;
@@ -24,6 +24,7 @@ impl Wire {
     pub(crate) fn lay(prefix: &str) -> Result<Wire> {
         let hub = Namespace::new(&format!("{prefix}-hub"))?;
         hub.run(|| link::add_bridge("underlay"))?;
+        hub.run(keep_from_filters)?;
         let lay = |name: &str| -> Result<Namespace> {
             let node = Namespace::new(&format!("{prefix}-{name}"))?;
             hub.run(|| link::add_cable(name, &node, UNDERLAY_INTERFACE))?;
@@ -41,6 +42,16 @@ impl Wire {
             node.run(|| link::add_address(UNDERLAY_INTERFACE, net(address)))?;
         }
         Ok(())
+    }
+}
+
+/// Lets frames pass the bridges of the calling thread's namespace without a look by the filters of IP: a bridge is a cable
+/// here. A kernel that has no such filters has nothing to keep from them.
+pub(crate) fn keep_from_filters() -> Result<()> {
+    let setting = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    match std::fs::write(setting, "0") {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context(setting),
+        _ => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use ground::namespace::Namespace;
 use super::bare::path;
 use crate::peer::{Lane, Path, Peer, Standing, Station};
 use crate::shell;
-use crate::wire::{ADDRESSES, Wire, settle};
+use crate::wire::{ADDRESSES, Wire, keep_from_filters, settle};
 
 pub(super) struct Linux;
 
@@ -49,6 +49,9 @@ impl Peer for Linux {
     fn set_up(&self, prefix: &str) -> Result<Standing> {
         let node = Namespace::new(&format!("{prefix}-node"))?;
         let wire = Wire::lay(prefix)?;
+        for place in wire.nodes.iter().chain([&node]) {
+            place.run(keep_from_filters)?;
+        }
         wire.address()?;
         let paths = vec![
             switched(prefix, &node)?,
