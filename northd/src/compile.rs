@@ -39,6 +39,7 @@ mod networks;
 mod options;
 mod output;
 mod qos;
+mod reachable;
 mod reader;
 mod router;
 mod router_port;

@@ -451,6 +451,82 @@ fn no_more_events_are_kept_than_the_bound() {
     assert_eq!(events(&story).len(), EVENTS_MAX);
 }
 
+// === Routes ===
+
+/// Input: a router with a gateway port beside another router, and a load balancer that gets `add_route` and loses it.
+/// Output: the other router's route and neighbour come and go.
+#[test]
+fn neighbours_of_a_gateway_port_have_routes_while_add_route_is_set() {
+    let port = |number, name: &str, network: &str| nb::LogicalRouterPort {
+        id: id(number),
+        name: name.into(),
+        mac: format!("0a:00:00:00:00:{number:02x}"),
+        networks: [network.to_owned()].into(),
+        ..nb::LogicalRouterPort::default()
+    };
+    let gateway = nb::GatewayChassis {
+        id: id(1),
+        name: "g-n1".into(),
+        chassis_name: "n1".into(),
+        ..nb::GatewayChassis::default()
+    };
+    let mut beside = port(2, "g", "10.5.0.2/24");
+    beside.gateway_chassis = [gateway.id].into();
+    let asking = port(3, "r", "10.5.0.1/24");
+    let router = |number, port: &nb::LogicalRouterPort| nb::LogicalRouter {
+        id: id(number),
+        name: format!("of-{}", port.name),
+        ports: [port.id].into(),
+        ..nb::LogicalRouter::default()
+    };
+    let joined = ["g", "r"].map(|name| nb::LogicalSwitchPort {
+        r#type: "router".into(),
+        options: map(&[("router-port", name)]),
+        ..harness::port(&format!("to-{name}"))
+    });
+    let service = balancer(4, &[("172.30.0.1:80", "10.9.0.1:80")], &[]);
+    let mut owner = router(5, &beside);
+    owner.load_balancer = [service.id].into();
+    let mut operations = harness::switch("mid", &joined);
+    operations.extend([gateway.insert(), beside.insert(), asking.insert()]);
+    operations.extend([
+        service.insert(),
+        owner.insert(),
+        router(6, &asking).insert(),
+    ]);
+    let mut world = World::new();
+    world.commit(&operations);
+    let ways = |world: &World| -> Vec<String> {
+        let objects = world.control.objects().values();
+        let ways = objects.filter_map(|object| match &**object {
+            Object::Route(route) if route.key.prefix.addr().to_string() == "172.30.0.1" => Some(
+                format!("{} by {}", route.key.prefix, route.next_hops[0].source),
+            ),
+            Object::Neighbor(neighbor) => {
+                let mac = neighbor.fixed.map(|fixed| fixed.mac.to_string());
+                Some(format!("{} at {}", neighbor.ip, mac.unwrap_or_default()))
+            }
+            _ => None,
+        });
+        ways.collect()
+    };
+    let set = |world: &mut World, value: &str| {
+        let options = Datum::map([("add_route", value)]);
+        world.commit(&[Operation::update(service.id, [("options", options)])]);
+        let (compiler, _) = northd::compile::Compiler::from_scratch(&world.database);
+        assert_eq!(compiler.objects(), world.control.objects());
+    };
+    assert!(ways(&world).is_empty());
+    set(&mut world, "true");
+    let expected = [
+        "172.30.0.1/32 by 10.5.0.1",
+        "172.30.0.1 at 0a:00:00:00:00:02",
+    ];
+    assert_eq!(ways(&world), expected);
+    set(&mut world, "false");
+    assert!(ways(&world).is_empty());
+}
+
 // === Scale ===
 
 /// Input: 500 switches with a group of 5,000 services. Output: an object a service, and one reference a switch;

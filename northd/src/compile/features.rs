@@ -58,8 +58,8 @@ pub static FEATURES: &[Feature] = &[
     Feature {
         name: "router",
         table: nb::LogicalRouter::NAME,
-        reads: "its tunnel key",
-        fills: "Datapath",
+        reads: "its tunnel key, its load balancers with add_route and the routers beside it",
+        fills: "Datapath, Routes and Neighbors of other routers (shared)",
         compile: router::compile,
     },
     Feature {
@@ -163,8 +163,9 @@ pub static FEATURES: &[Feature] = &[
     Feature {
         name: "nat",
         table: nb::Nat::NAME,
-        reads: "its router and whether that has a gateway, the set of its peers, its ports",
-        fills: "Nat",
+        reads: "its router and whether that has a gateway, the set of its peers, its ports; with add_route the routers \
+                beside it",
+        fills: "Nat, Routes and Neighbors of other routers (shared)",
         compile: nat::compile,
     },
 ];

@@ -1,6 +1,6 @@
 //! Looking rows up by what other rows say of them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -51,6 +51,8 @@ pub(super) enum Lookup {
     /// The `Logical_Switch_Port`s that have this address. Without an index there is no answer: nothing that is
     /// said to the writer of a row depends on it.
     PortsWith(IpAddr),
+    /// The `Load_Balancer`s with `options:add_route`.
+    BalancersWithRoutes,
     /// The `NB_Global`.
     Global,
     /// The `Service_Monitor` of this probe.
@@ -107,6 +109,11 @@ impl Lookup {
                 rows.map(|row| row.uuid).collect()
             }
             Self::PortsWith(_) => Vec::new(),
+            Self::BalancersWithRoutes => {
+                let adds = |row: &&Arc<Row>| adds_routes(row);
+                let rows = database.rows(nb::LoadBalancer::NAME).filter(adds);
+                rows.map(|row| row.uuid).collect()
+            }
             Self::Global => {
                 let rows = database.rows(nb::NbGlobal::NAME);
                 rows.map(|row| row.uuid).collect()
@@ -220,6 +227,7 @@ fn keys(table: &str, row: Option<&Row>) -> HashSet<Lookup> {
             vec![Lookup::DatapathBinding(binding.nb_uuid)]
         }),
         nb::NbGlobal::NAME => [Lookup::Global].into(),
+        nb::LoadBalancer::NAME if adds_routes(row) => [Lookup::BalancersWithRoutes].into(),
         sb::ServiceMonitor::NAME => typed(row, |monitor: sb::ServiceMonitor| {
             let probe = health::probe_of(&monitor).map(Lookup::ServiceMonitor);
             probe.into_iter().collect()
@@ -257,6 +265,14 @@ fn switch_port_keys(mut port: nb::LogicalSwitchPort) -> Vec<Lookup> {
 fn typed<T: Table>(row: &Row, keys: impl Fn(T) -> Vec<Lookup>) -> HashSet<Lookup> {
     let row = T::from_row(row).ok();
     row.into_iter().flat_map(keys).collect()
+}
+
+/// Whether a load balancer has `options:add_route`.
+fn adds_routes(row: &Row) -> bool {
+    let options = row.get(nb::LoadBalancer::SCHEMA, "options");
+    let options = options.and_then(BTreeMap::<String, String>::from_datum);
+    let text = options.and_then(|mut options| options.remove("add_route"));
+    text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 /// The name of a row, without reading the rest of it.

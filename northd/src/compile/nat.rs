@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::gateway;
 use super::index::Lookup;
 use super::options::Options;
-use super::{Output, Reader};
+use super::{Output, Reader, reachable};
 
 const OPTIONS: &[&str] = &["add_route", "stateless"];
 
@@ -37,6 +37,10 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
             "the translation does nothing: allowed_ext_ips is set, too",
         );
     };
+    if nat.adds_route {
+        let station = nat.distributed.as_ref().map(|distributed| distributed.mac);
+        reachable::announce(reader, router, (nat.external_ip, station), out);
+    }
     let Some(router) = reader.datapath_key(router) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! `Logical_Router` → `Datapath`.
+//! `Logical_Router` → `Datapath`, and ways to it for others.
 
 use model::nb;
 use pipeline::object::{DatapathKind, Router};
@@ -8,9 +8,10 @@ use super::gateway;
 use super::load_balancer_group::balancers;
 use super::options::Options;
 use super::switch::datapath;
-use super::{Output, Reader};
+use super::{Output, Reader, reachable};
 
-/// `dynamic_neigh_routers` only says how OVN is to spare flows that weft does not have.
+/// `dynamic_neigh_routers` only says how OVN is to spare flows that weft does not have, and `snat-ct-zone` which number the
+/// connections of a router get in the kernel.
 const OPTIONS: &[&str] = &[
     "always_learn_from_arp_request",
     "chassis",
@@ -18,6 +19,7 @@ const OPTIONS: &[&str] = &[
     "dynamic_neigh_routers",
     "lb_force_snat_ip",
     "requested-tnl-key",
+    "snat-ct-zone",
 ];
 
 pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
@@ -29,11 +31,13 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     };
     out.name(&name);
     let options = Options::new("options", &map, OPTIONS, out);
+    let balancers = balancers::<nb::LogicalRouter>(reader, row);
+    reachable::virtual_addresses(reader, row, &balancers, out);
     let kind = DatapathKind::Router(Router {
         always_learn_from_arp_request: options.flag("always_learn_from_arp_request", true),
         enabled: enabled.unwrap_or(true),
         chassis: gateway::chassis_of(&map),
-        balancers: balancers::<nb::LogicalRouter>(reader, row),
+        balancers,
         lb_force_snat: gateway::force_snat(&options, "lb_force_snat_ip", out),
         dnat_force_snat: gateway::force_snat(&options, "dnat_force_snat_ip", out),
     });

@@ -17,7 +17,7 @@ use tests::story::tell;
 use weft::Weft;
 
 /// The files with scenarios.
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "acl.txt",
     "rules.txt",
     "policy.txt",
@@ -26,6 +26,8 @@ const FILES: [&str; 9] = [
     "nat.txt",
     "distributed.txt",
     "fragments.txt",
+    "beside.txt",
+    "tiers.txt",
     "qos.txt",
 ];
 
@@ -131,6 +133,16 @@ fn fragments_follow_their_first() -> Result<()> {
 #[test]
 fn gateway_ports_translate_and_balance_as_with_ovn() -> Result<()> {
     check("distributed.txt")
+}
+
+#[test]
+fn routers_beside_each_other_find_what_the_other_is_asked_for() -> Result<()> {
+    check("beside.txt")
+}
+
+#[test]
+fn rules_decide_tier_by_tier() -> Result<()> {
+    check("tiers.txt")
 }
 
 #[test]
