@@ -1,5 +1,6 @@
 //! Connections, brought up by both ends, and the frames that are then replayed on them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use pipeline::object::PortRef;
@@ -10,7 +11,7 @@ use crate::port::Loose;
 use crate::rig::{Rig, from_node};
 
 /// Connections that are brought up at once.
-const TOGETHER: usize = 512;
+pub const TOGETHER: usize = 512;
 
 /// Whom the client speaks with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,26 +55,42 @@ pub fn shuffled<T>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-fn loose(frames: impl Iterator<Item = Vec<u8>>) -> Arc<Vec<Loose>> {
+/// Frames to be played at a port.
+pub fn loose(frames: impl Iterator<Item = Vec<u8>>) -> Arc<Vec<Loose>> {
     Arc::new(frames.map(|frame| (frame, None)).collect())
 }
 
 /// Brings connections up between stations of one node, and returns the client's data, one frame a connection.
 pub fn establish(rig: &mut Rig, to: To, connections: u32) -> Arc<Vec<Loose>> {
-    let all: Vec<Ends> = (0..connections).map(|number| ends(to, number)).collect();
+    establish_some(rig, to, 0..connections)
+}
+
+/// As [`establish`], for the connections with these numbers.
+pub fn establish_some(rig: &mut Rig, to: To, numbers: Range<u32>) -> Arc<Vec<Loose>> {
+    let all: Vec<Ends> = numbers.map(|number| ends(to, number)).collect();
+    for some in all.chunks(TOGETHER) {
+        open(rig, some);
+        complete(rig, some);
+    }
+    loose(shuffled(all).iter().map(Ends::data))
+}
+
+/// Lets the client open connections. They are to be completed before others are opened.
+pub fn open(rig: &mut Rig, some: &[Ends]) {
     let client = rig.wire(at(CLIENT)).clone();
     rig.keep(true);
-    for some in all.chunks(TOGETHER) {
-        let opening = loose(some.iter().map(Ends::opening));
-        rig.play(&client, &opening, some.len());
-        answer(rig);
-        let data = loose(some.iter().map(Ends::data));
-        // The first completes the connection, the second is the first that is remembered.
-        rig.play(&client, &data, 2 * some.len());
-        discard(rig);
-    }
+    rig.play(&client, &loose(some.iter().map(Ends::opening)), some.len());
+}
+
+/// Lets the servers accept what was opened, and the client send on it.
+pub fn complete(rig: &mut Rig, some: &[Ends]) {
+    let client = rig.wire(at(CLIENT)).clone();
+    answer(rig);
+    let data = loose(some.iter().map(Ends::data));
+    // The first completes the connection, the second is the first that is remembered.
+    rig.play(&client, &data, 2 * some.len());
     rig.keep(false);
-    loose(shuffled(all).iter().map(Ends::data))
+    discard(rig);
 }
 
 /// Brings connections up from a client on one node to servers on another. Returns what the client sends, and what then
