@@ -46,7 +46,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
 }
 
 /// Counts, shows each count beside the one that is written down, and fails if any is another by more than chance.
-fn compare() -> Result<()> {
+pub(crate) fn compare() -> Result<()> {
     let counts = count()?;
     let path = baseline_path();
     let compiler = compiler()?;
@@ -73,8 +73,10 @@ fn compare() -> Result<()> {
     let names: Vec<_> = complaints.map(|change| change.name.as_str()).collect();
     ensure!(
         names.is_empty(),
-        "instruction counts are not those written down: {}\n  \
-         if that is meant: cargo xtask bench count --renew",
+        "instruction counts are not those written down in benches/counts.tsv, to {} %: {}\n  \
+         to see them again: cargo xtask bench count\n  \
+         if the change is meant: cargo xtask bench count --renew, and make benches/counts.tsv part of the change",
+        counts::TOLERANCE_PERCENT,
         names.join("; ")
     );
     Ok(())

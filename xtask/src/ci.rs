@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::bench;
 use crate::fuzz;
 use crate::machine;
 use crate::report::{Tone, paint, seconds};
@@ -15,6 +16,9 @@ const SKIPPED_FILE: &str = "WEFT_SKIPPED";
 
 /// What the step of the fuzz targets is called.
 const FUZZ_STEP: &str = "fuzz targets";
+
+/// What the step of the instruction counts is called.
+const COUNT_STEP: &str = "instruction counts";
 
 /// What a step runs: a name to print and the arguments of cargo.
 struct Step {
@@ -89,6 +93,9 @@ pub(crate) fn run() -> Result<()> {
     }
     if !run_fuzzers(&mut tally) {
         failures.push(FUZZ_STEP);
+    }
+    if !run_counts(&mut tally) {
+        failures.push(COUNT_STEP);
     }
     let left_out = std::fs::read_to_string(&skipped).unwrap_or_default();
     // Gone already when no test left anything out.
@@ -166,6 +173,20 @@ fn run_fuzzers(tally: &mut Tally) -> bool {
     tally.failed += (verdicts.len() - held) as u64;
     end(FUZZ_STEP, start, held == verdicts.len());
     held == verdicts.len()
+}
+
+/// Compares the instruction counts with those written down as one step, which counts as one test.
+fn run_counts(tally: &mut Tally) -> bool {
+    let start = begin(COUNT_STEP);
+    let outcome = bench::compare();
+    if let Err(error) = &outcome {
+        eprintln!("{error:#}");
+    }
+    let is_fine = outcome.is_ok();
+    tally.passed += u64::from(is_fine);
+    tally.failed += u64::from(!is_fine);
+    end(COUNT_STEP, start, is_fine);
+    is_fine
 }
 
 /// Prints a step's heading.

@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 pub(crate) const PROBE: &str = "probe-namespaces";
 
 /// The programs that the tests drive, each with the Debian package that brings it.
-pub(crate) const TOOLS: [(&str, &str); 10] = [
+pub(crate) const TOOLS: [(&str, &str); 11] = [
     ("ovn-nbctl", "ovn-common"),
     ("ovn-trace", "ovn-common"),
     ("ovn-northd", "ovn-central"),
@@ -25,6 +25,7 @@ pub(crate) const TOOLS: [(&str, &str); 10] = [
     ("tshark", "tshark"),
     ("iperf3", "iperf3"),
     ("curl", "curl"),
+    ("valgrind", "valgrind"),
 ];
 
 /// The Debian packages of the tools that are not to be found on this machine, each once.

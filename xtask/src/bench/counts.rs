@@ -11,7 +11,7 @@ pub(super) type Counts = BTreeMap<String, u64>;
 
 /// By how much a count may differ from the one written down, in percent: hashes are seeded anew in every run, so that
 /// what shares a bucket with what is chance.
-const TOLERANCE_PERCENT: u64 = 4;
+pub(super) const TOLERANCE_PERCENT: u64 = 4;
 /// What differs by so few is never complained of.
 const TOLERANCE: u64 = 8;
 /// How the first line of the file begins.

@@ -17,7 +17,7 @@ use super::count;
 
 /// Connections of a node whose hits are counted.
 const CONNECTIONS: u32 = 1_024;
-/// The most objects that a table is built of here; greater ones are timed by the other program.
+/// The most objects that a table is built of here: the other program times ten times as many.
 const ACLS: [u32; 3] = [10, 1_000, 10_000];
 const ROUTES: [u32; 3] = [10, 1_000, 100_000];
 
@@ -90,6 +90,11 @@ fn misses() {
         ..Plan::PLAIN
     };
     miss("first: switched", &tables(Plan::PLAIN), To::Peer);
+    let services = Plan {
+        acls: 0,
+        ..Plan::SERVICES
+    };
+    miss("first: service", &tables(services), To::Vips(100));
     miss(
         "first: service with policy",
         &tables(Plan::SERVICES),
