@@ -24,7 +24,7 @@ const LOADS: [(&str, Load); 9] = [
 ];
 
 /// How often a system that failed is set up again.
-const REVIVALS: usize = 3;
+const REVIVALS: usize = 8;
 
 /// What is to be compared, and how thoroughly.
 pub(crate) struct Request {
