@@ -159,6 +159,7 @@ fn port(number: u32) -> Object {
             has_unknown: false,
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: None,
         }),
     })

@@ -79,6 +79,7 @@ impl Pod {
             has_unknown: false,
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: Some(node.into()),
         };
         Object::Port(Port {

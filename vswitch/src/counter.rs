@@ -104,7 +104,7 @@ totals! {
     logs_limited,
     /// Packets that were not logged because the control side did not take their records in time.
     logs_lost,
-    /// Times that a port had to wait because its packets led nowhere.
+    /// Times that a port had to wait because its packets led nowhere or exceeded its rate.
     rests,
     /// Batches of frames.
     batches,

@@ -1,4 +1,4 @@
-//! Marks and limits in the data path. Input: QoS rules and packets. Output: what comes out, and what is counted.
+//! Marks and limits in the data path. Input: QoS rules, rates of ports, and packets. Output: what comes out, and what is counted.
 
 mod common;
 
@@ -142,5 +142,49 @@ fn of_a_copied_packet_the_copies_end_whose_limit_is_exceeded() {
     let (to_c, tunnelled) = (node.received(c()).len() as u64, node.tunnelled().len());
     assert_eq!((to_c + dropped, tunnelled), (3, 3));
     assert!(dropped > 0);
+    node.check_sum();
+}
+
+/// The port of a, whose pod may send so many kilobits.
+fn paced(rate: u32, burst: u32) -> Object {
+    let mut objects = network().into_iter();
+    let port = objects.find(|object| object.key() == ObjectKey::Port(a()));
+    let Some(Object::Port(mut port)) = port else {
+        panic!("a port");
+    };
+    let PortKind::Switch(kind) = &mut port.kind else {
+        panic!("a switch port");
+    };
+    kind.max_rate = Some(MeterBand { rate, burst });
+    Object::Port(port)
+}
+
+#[test]
+fn a_port_that_sends_faster_than_its_rate_waits_and_loses_nothing() {
+    let frame = udp4(a(), c(), Shape::default());
+    let kilobits = (frame.len() as u32 * 8 * 10).div_ceil(1_000);
+    // Ten packets at once, and ten a second.
+    let mut node = node([paced(kilobits, kilobits)]);
+    node.send_together(a(), &vec![frame.clone(); 15]);
+    assert_eq!(node.received(c()).len(), 15, "a batch is taken whole");
+    node.send_together(a(), &vec![frame.clone(); 2]);
+    for (time_ms, expected) in [(300, 0), (300, 2), (5_000, 0)] {
+        node.pass(time_ms);
+        assert_eq!(node.received(c()).len(), expected);
+    }
+    // Others are not held up meanwhile.
+    node.send_together(a(), &vec![frame.clone(); 20]);
+    node.send(a(), &frame);
+    node.send(c(), &udp4(c(), a(), Shape::default()));
+    assert_eq!(node.received(c()).len(), 20);
+    assert_eq!(node.received(a()).len(), 1);
+    node.apply(vec![paced(1_000_000, 0)], vec![]);
+    node.pass(1_000);
+    assert_eq!(
+        node.received(c()).len(),
+        1,
+        "a new rate holds from the next packet on"
+    );
+    assert_eq!(node.totals().dropped, 0);
     node.check_sum();
 }

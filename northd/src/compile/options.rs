@@ -26,6 +26,11 @@ impl<'a> Options<'a> {
         Self { column, map }
     }
 
+    /// The column's map, whose other keys somebody else sees to.
+    pub(super) fn of(column: &'static str, map: &'a BTreeMap<String, String>) -> Self {
+        Self { column, map }
+    }
+
     /// The text of a key that is set and not empty.
     pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         let text = self.map.get(key).map(String::as_str);

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use model::{Datum, nb, sb};
 use packet::Mac;
 use pipeline::object::{
-    Attachment, ChassisName, Object, Port, PortKind, PortSecurity, StationAddresses, SwitchPort,
+    Attachment, ChassisName, MeterBand, Object, Port, PortKind, PortSecurity, StationAddresses,
+    SwitchPort,
 };
 use uuid::Uuid;
 
@@ -19,6 +20,12 @@ use super::{Output, Reader};
 use crate::ipam::{Pool, Wish};
 
 const OPTIONS: &[&str] = &["requested-chassis", "requested-tnl-key"];
+const VIF_OPTIONS: &[&str] = &[
+    "qos_burst",
+    "qos_max_rate",
+    "requested-chassis",
+    "requested-tnl-key",
+];
 const ROUTER_OPTIONS: &[&str] = &["requested-tnl-key", "router-port"];
 
 /// The VLAN ids that a nested port may have (IEEE 802.1Q: 0 and 4095 are reserved).
@@ -42,6 +49,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     requested_key(&port.options, "options", u32::from(at.port.get()), out);
     let addresses = addresses(reader, &port, out);
     let port_security = port_security(&port, out);
+    let max_rate = max_rate(&port, &attachment, out);
     out.object(Object::Port(Port {
         at,
         uuid: row,
@@ -55,10 +63,40 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
                 Attachment::Router(_) => gateway_chassis(reader, &port),
                 _ => bound.and_then(|bound| bound.chassis),
             },
+            max_rate,
             attachment,
         }),
         name: port.name,
     }));
+}
+
+/// How many milliseconds of its rate a port may send at once, unless that is set.
+const BURST_MS: u64 = 20;
+/// Kilobits that any port may send at once: a super-packet.
+const BURST_LEAST: u64 = 1 << 10;
+
+/// What a port's interface may send. The columns count bits.
+fn max_rate(
+    port: &nb::LogicalSwitchPort,
+    attachment: &Attachment,
+    out: &mut Output,
+) -> Option<MeterBand> {
+    if *attachment != Attachment::Vif {
+        return None;
+    }
+    // What is not known of the options has been warned about.
+    let options = Options::of("options", &port.options);
+    let mut kilobits = |key| {
+        let bits = options.number(key, 1, u64::from(u32::MAX) * 1_000, out)?;
+        u32::try_from(bits.div_ceil(1_000)).ok()
+    };
+    let (rate, burst) = (kilobits("qos_max_rate"), kilobits("qos_burst"));
+    let rate = rate?;
+    let usual = (u64::from(rate) * BURST_MS / 1_000).max(BURST_LEAST);
+    Some(MeterBand {
+        rate,
+        burst: burst.unwrap_or(u32::try_from(usual).unwrap_or(u32::MAX)),
+    })
 }
 
 /// The node that a port must be bound on, if it says so. Of several, the first.
@@ -120,7 +158,8 @@ fn attachment(
 ) -> Option<Attachment> {
     match port.r#type.as_str() {
         "" => {
-            Options::new("options", &port.options, OPTIONS, out);
+            let known = parent(port).map_or(VIF_OPTIONS, |_| OPTIONS);
+            Options::new("options", &port.options, known, out);
             match parent(port) {
                 None => {
                     warn_of_tag(port, out);

@@ -6,7 +6,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use packet::Mac;
 use uuid::Uuid;
 
-use super::{ChassisName, PortRef};
+use super::{ChassisName, MeterBand, PortRef};
 
 /// A logical port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,8 @@ pub struct SwitchPort {
     /// The node that binds it now. A `localport` is bound everywhere and has none. A port that joins a
     /// gateway router is where that is; other router ports are everywhere.
     pub chassis: Option<ChassisName>,
+    /// `options:qos_max_rate` and `options:qos_burst`: how many kilobits what is plugged in may send.
+    pub max_rate: Option<MeterBand>,
 }
 
 /// What is plugged into a switch port.

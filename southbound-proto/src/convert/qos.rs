@@ -1,6 +1,6 @@
 //! `Qos`, with its key.
 
-use pipeline::object::{DatapathKey, MeterBand, Qos, QosDirection};
+use pipeline::object::{DatapathKey, Qos, QosDirection};
 use uuid::Uuid;
 
 use super::atom::{number, uuid, uuid_to_wire};
@@ -29,10 +29,7 @@ impl From<&Qos> for wire::Qos {
             priority: u32::from(qos.priority),
             matches: Some((&qos.matches).into()),
             dscp: qos.dscp.map(u32::from),
-            limit: qos.limit.map(|limit| wire::MeterBand {
-                rate: limit.rate,
-                burst: limit.burst,
-            }),
+            limit: qos.limit.map(Into::into),
         }
     }
 }
@@ -50,10 +47,7 @@ impl TryFrom<&wire::Qos> for Qos {
             priority: number(qos.priority, 0, 32767).at("priority")?,
             matches: decode(required(&qos.matches, "matches")?).at("matches")?,
             dscp: dscp.transpose()?,
-            limit: qos.limit.as_ref().map(|limit| MeterBand {
-                rate: limit.rate,
-                burst: limit.burst,
-            }),
+            limit: qos.limit.map(Into::into),
         })
     }
 }

@@ -18,6 +18,7 @@ impl From<&SwitchPort> for wire::SwitchPort {
             port_security: port.port_security.iter().map(Into::into).collect(),
             requested_chassis: chassis_to_wire(&port.requested_chassis),
             chassis: chassis_to_wire(&port.chassis),
+            max_rate: port.max_rate.map(Into::into),
         }
     }
 }
@@ -33,6 +34,7 @@ impl TryFrom<&wire::SwitchPort> for SwitchPort {
             port_security: each(&port.port_security, "port_security", PortSecurity::try_from)?,
             requested_chassis: chassis(&port.requested_chassis),
             chassis: chassis(&port.chassis),
+            max_rate: port.max_rate.map(Into::into),
         })
     }
 }

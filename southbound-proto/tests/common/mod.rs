@@ -137,6 +137,7 @@ fn switch_port() -> impl Strategy<Value = SwitchPort> {
         vec(port_security(), 0..4),
         option::of(chassis_name()),
         option::of(chassis_name()),
+        option::of(any::<(u32, u32)>()),
     )
         .prop_map(|fields| SwitchPort {
             attachment: fields.0,
@@ -145,6 +146,7 @@ fn switch_port() -> impl Strategy<Value = SwitchPort> {
             port_security: fields.3,
             requested_chassis: fields.4,
             chassis: fields.5,
+            max_rate: fields.6.map(|(rate, burst)| MeterBand { rate, burst }),
         })
 }
 

@@ -131,6 +131,11 @@ fn fragments_follow_their_first() -> Result<()> {
 }
 
 #[test]
+fn packets_are_marked_as_with_ovn() -> Result<()> {
+    check("qos.txt")
+}
+
+#[test]
 fn gateway_ports_translate_and_balance_as_with_ovn() -> Result<()> {
     check("distributed.txt")
 }

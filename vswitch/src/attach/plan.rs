@@ -175,6 +175,7 @@ mod tests {
             has_unknown: false,
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: None,
         })
     }

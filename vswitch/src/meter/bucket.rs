@@ -10,9 +10,9 @@ use pipeline::object::MeterBand;
 
 /// The least burst, in milliseconds of the rate: clocks tick in milliseconds, and workers look at them when they can.
 const LEAST_BURST_MS: u64 = 2;
-/// More than any packet takes at once. A bucket that lacks more than its capacity and this has not been used for so
-/// long that the word means nothing any more, and is full.
-const PACKET_MAX: u64 = 1 << 24;
+/// More than all workers together owe at once. A bucket that lacks more than its capacity and this has not been used for
+/// so long that the word means nothing any more, and is full.
+const OWED_MAX: u64 = 1 << 32;
 
 /// A token bucket, in bytes.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Bucket {
 
     fn lacks(&self, taken: u64, granted: u64) -> u64 {
         let ahead = taken.wrapping_sub(granted);
-        match ahead <= self.capacity + PACKET_MAX {
+        match ahead <= self.capacity + OWED_MAX {
             true => ahead,
             false => 0,
         }

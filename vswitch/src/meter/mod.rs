@@ -11,6 +11,7 @@
 //!
 //! - [`bucket::Bucket`]: what is shared, a token bucket in a single word.
 //! - [`Meter`]: a rule's bucket, and the slice that each worker has of it.
+//! - The bucket of a port whose rate is limited: workers owe to it what they take from the port, by the batch.
 //! - [`Meters`]: all of them, found by rule and limit when a verdict is fresh. A remembered verdict refers to its meters.
 //!
 //! # Invariants
@@ -125,6 +126,7 @@ pub struct Meters {
     workers: usize,
     ledger: Arc<Ledger>,
     open: Mutex<HashMap<Metered, Arc<Meter>, foldhash::fast::RandomState>>,
+    ports: Mutex<HashMap<Metered, Arc<Bucket>, foldhash::fast::RandomState>>,
 }
 
 impl Meters {
@@ -134,12 +136,22 @@ impl Meters {
             workers,
             ledger,
             open: Mutex::default(),
+            ports: Mutex::default(),
         }
     }
 
     /// The limits that a verdict names, in its order.
     pub fn of(&self, verdict: &Verdict) -> Box<[Arc<Meter>]> {
         verdict.meters.iter().map(|one| self.get(*one)).collect()
+    }
+
+    /// The bucket of what a port may send. Its workers share it.
+    pub fn bucket(&self, metered: Metered) -> Arc<Bucket> {
+        let mut ports = lock(&self.ports);
+        ports.retain(|other, bucket| *other == metered || Arc::get_mut(bucket).is_none());
+        let bucket = ports.entry(metered);
+        let new = || Arc::new(Bucket::new(metered.limit));
+        bucket.or_insert_with(new).clone()
     }
 
     fn get(&self, metered: Metered) -> Arc<Meter> {

@@ -85,7 +85,7 @@ pub(super) fn drops<'a>(
     names: &Names,
 ) -> Vec<wire::RuleDrops> {
     let of_reason = |(rule, credit): (&Rule, &Credit)| match rule {
-        Rule::Drop(why, rule) if *why == reason => Some(wire::RuleDrops {
+        Rule::Drop(why, rule) if *why == reason && credit.packets > 0 => Some(wire::RuleDrops {
             rule: names.get(*rule),
             packets: credit.packets,
         }),

@@ -77,6 +77,8 @@ pub(super) struct Allowance {
     counted_at_ms: u64,
     /// Many of the packets that were counted last were in vain.
     is_dear: bool,
+    /// What it has sent beyond its rate is made up for then.
+    held_back_until_ms: u64,
     /// The port has to wait until then.
     pub(super) rests_until_ms: Option<u64>,
 }
@@ -92,6 +94,7 @@ impl Allowance {
             in_vain: 0,
             counted_at_ms: 0,
             is_dear: false,
+            held_back_until_ms: 0,
             rests_until_ms: None,
         }
     }
@@ -115,6 +118,11 @@ impl Allowance {
         }
     }
 
+    /// Lets the port wait at least until then, for its rate's sake.
+    pub(super) fn hold_back(&mut self, until_ms: u64) {
+        self.held_back_until_ms = until_ms;
+    }
+
     /// Until when the port has to wait, if it has used more than it had.
     pub(super) fn settle(&mut self, now_ms: u64) -> Option<u64> {
         let passed = now_ms.saturating_sub(self.counted_at_ms);
@@ -124,13 +132,16 @@ impl Allowance {
         let saved = (self.left + passed * self.gain).min(most);
         self.left = (saved - std::mem::take(&mut self.spent)).min(most);
         self.counted_at_ms = now_ms;
-        if self.left >= 0 {
+        let owed = self.left.min(0).unsigned_abs();
+        let rest_ms = match owed.div_ceil(self.gain.unsigned_abs()) {
+            0 => 0,
+            rest_ms => rest_ms.max(REST_MIN_MS),
+        };
+        let until_ms = self.held_back_until_ms.max(now_ms + rest_ms);
+        if until_ms <= now_ms {
             return None;
         }
-        let rest_ms = (-self.left)
-            .unsigned_abs()
-            .div_ceil(self.gain.unsigned_abs());
-        self.rests_until_ms = Some(now_ms + rest_ms.max(REST_MIN_MS));
+        self.rests_until_ms = Some(until_ms);
         self.rests_until_ms
     }
 }
@@ -199,6 +210,16 @@ mod tests {
         }
         check(&mut allowance, (128, End::Begun), 0, None);
         check(&mut allowance, (1, End::Begun), 0, Some(4));
+    }
+
+    #[test]
+    fn a_port_waits_for_its_rate_too() {
+        let mut allowance = Allowance::new(1_000);
+        allowance.hold_back(7);
+        check(&mut allowance, (1, End::Decided), 0, Some(7));
+        check(&mut allowance, (129, End::Fruitless), 7, Some(11));
+        allowance.hold_back(11);
+        check(&mut allowance, (0, End::Fruitless), 11, None);
     }
 
     #[test]

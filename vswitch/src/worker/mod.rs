@@ -17,7 +17,8 @@
 //!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
-//! A port whose packets lead nowhere has to wait ([`allowance`]), and a sender on another node loses some ([`senders`]).
+//! A port whose packets lead nowhere ([`allowance`]) or exceed its rate ([`send_rate`]) has to wait, and a sender on another
+//! node loses some ([`senders`]).
 //! A batch sees one snapshot of the tables, and nothing in it waits, or takes a lock for a flow that is known.
 
 mod action;
@@ -41,6 +42,7 @@ mod pulse;
 mod reassemble;
 mod recall;
 mod receive;
+mod send_rate;
 mod senders;
 mod too_long;
 mod transmit;
@@ -319,6 +321,7 @@ impl Worker {
                 continue;
             };
             let is_there = self.forwarder.receive(door, moment);
+            self.forwarder.hold_back(door, moment);
             self.forwarder.forward_batch(door, &mut turns, moment);
             self.forwarder.transmit(moment);
             if !is_there && let Some((at, plug)) = self.forwarder.ports.lose(door, &self.poll) {

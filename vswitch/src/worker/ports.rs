@@ -9,6 +9,7 @@ use slab::Slab;
 
 use super::allowance::{Allowance, End};
 use super::parse::About;
+use super::send_rate::SendRate;
 use super::senders::Senders;
 use crate::counter::TrafficCounters;
 use crate::port::{BATCH, Frame, Port};
@@ -79,7 +80,9 @@ pub(super) struct Plugged {
     pub(super) at: PortRef,
     plug: u64,
     pub(super) device: Device,
-    allowance: Allowance,
+    pub(super) allowance: Allowance,
+    /// What it may send.
+    pub(super) rate: SendRate,
 }
 
 /// A device and what is on its way to it.
@@ -155,6 +158,7 @@ impl Ports {
             plug,
             device,
             allowance,
+            rate: SendRate::default(),
         });
         let port = &self.plugged[id].device.port;
         match poll.add(port.readiness(), Door::Port(id).token()) {
@@ -293,6 +297,11 @@ impl Ports {
     /// The port behind a number.
     pub(super) fn plugged(&self, id: usize) -> Option<&Plugged> {
         self.plugged.get(id)
+    }
+
+    /// The port behind a number, to be changed.
+    pub(super) fn plugged_mut(&mut self, id: usize) -> Option<&mut Plugged> {
+        self.plugged.get_mut(id)
     }
 
     /// The device at a door.

@@ -138,6 +138,7 @@ fn switch_port(
         has_unknown: false,
         port_security: Vec::new(),
         requested_chassis: None,
+        max_rate: None,
         chassis: node.map(ChassisName::from),
     }
 }

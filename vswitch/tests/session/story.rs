@@ -265,6 +265,7 @@ pub(crate) fn switch_with(name: &str, attachment: Plug) -> Vec<Object> {
             has_unknown: true,
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: None,
         }),
     };

@@ -254,6 +254,7 @@ fn vif(datapath: DatapathKey, number: u32, mac: packet::Mac) -> Object {
             has_unknown: false,
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: None,
         }),
     })

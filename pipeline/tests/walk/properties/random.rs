@@ -178,6 +178,7 @@ fn switch_port() -> impl Strategy<Value = SwitchPort> {
                 })
                 .collect(),
             requested_chassis,
+            max_rate: None,
             chassis,
         },
     )
@@ -412,6 +413,7 @@ pub(super) fn working() -> Vec<Object> {
                 has_unknown,
                 port_security: Vec::new(),
                 requested_chassis: None,
+                max_rate: None,
                 chassis: Some(node.into()),
             }),
         })

@@ -45,6 +45,7 @@ pub(super) fn check_switch(
             has_unknown: false,
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: None,
         }),
     };

@@ -79,6 +79,7 @@ impl Net {
             has_unknown: words.contains(&"unknown"),
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: None,
         };
         self.port(switch, name, PortKind::Switch(port))
@@ -104,6 +105,7 @@ impl Net {
             has_unknown: false,
             port_security: Vec::new(),
             requested_chassis: None,
+            max_rate: None,
             chassis: None,
         };
         self.port(switch, &lsp_name, PortKind::Switch(lsp))
