@@ -16,6 +16,7 @@ use vswitch::counter::{Totals, WorkerCounters};
 use vswitch::credit::Ledger;
 use vswitch::meter::Meters;
 use vswitch::port::Outer;
+use vswitch::retired::Retirement;
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
 use vswitch::worker::{Action, Command, Parts, Worker};
@@ -130,7 +131,7 @@ impl Node {
             counters: counters.clone(),
             tunnels: Arc::default(),
             polling: vswitch::worker::Polling::Interrupt,
-            retirement: vswitch::retired::Retirement::without_thread(),
+            retirement: Retirement::start()?,
             fruitless_per_s: FRUITLESS_PER_S,
         })?;
         let mut rig = Rig {
@@ -208,6 +209,25 @@ impl Rig {
         while wire.is_playing() {
             self.step();
         }
+    }
+
+    /// Takes the device of a port away.
+    pub fn unplug(&mut self, at: PortRef) -> anyhow::Result<()> {
+        self.ports.remove(&at);
+        self.commands.send(Command::Unplug { at })?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The longest time that the worker was away from its packets.
+    pub fn longest_pause(&self) -> Duration {
+        self.counters.pause.get()
+    }
+
+    /// Forgets how long anything took so far.
+    pub fn forget_times(&self) {
+        self.counters.pause.clear();
+        self.counters.turn.clear();
     }
 
     /// What the worker has counted.

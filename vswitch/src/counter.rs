@@ -123,6 +123,11 @@ impl Longest {
         }
     }
 
+    /// Forgets what was noted. Only the thread that notes may.
+    pub fn clear(&self) {
+        self.0.set(0);
+    }
+
     /// The longest time so far.
     pub fn get(&self) -> Duration {
         Duration::from_nanos(self.0.get())
