@@ -15,11 +15,11 @@ use serde::Deserialize;
 #[serde(rename_all = "kebab-case")]
 pub enum Polling {
     /// Look for more for some microseconds after each packet where that pays, then sleep
-    #[default]
     Adaptive,
     /// Look for packets all the time: a processor for each worker, and the least delay
     Busy,
     /// Sleep until there are packets
+    #[default]
     Interrupt,
 }
 
