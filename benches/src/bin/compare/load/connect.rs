@@ -1,7 +1,7 @@
 //! TCP connections, one after the other, each closed as soon as it stands: a server that answers with an end.
 
-use std::io::ErrorKind::{ConnectionRefused, ConnectionReset};
 use std::io;
+use std::io::ErrorKind::{ConnectionRefused, ConnectionReset};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
