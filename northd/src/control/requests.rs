@@ -93,9 +93,8 @@ impl Control {
     fn claim(&mut self, stream: StreamId, node: &ChassisName, claim: wire::Claim) {
         let granted = self.grant(node, &claim.port, claim.fresh);
         match (&granted, claim.fresh) {
-            (Ok(()), _) => self.waiting.forget(&claim.port, node),
-            // Nobody is left who would attach it: the node gives it up.
-            (Err(_), true) => {}
+            // What is refused to somebody who wants to attach it, the node gives up.
+            (Ok(()), _) | (Err(_), true) => self.waiting.forget(&claim.port, node),
             (Err(_), false) => self.waiting.note(&claim.port, node),
         }
         if granted.is_err() {

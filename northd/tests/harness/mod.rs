@@ -319,6 +319,10 @@ pub(crate) struct Node {
     pub(crate) removals_received: usize,
 }
 
+/// How a node numbers its claims for somebody who wants to attach a port, and those for interfaces that it has.
+const FRESH: u64 = 1;
+const REPEATED: u64 = 2;
+
 impl Node {
     pub(crate) fn new(name: &str) -> Self {
         Self {
@@ -350,7 +354,7 @@ impl Node {
         self.message(Up::Claim(wire::Claim {
             port: port.to_owned(),
             fresh,
-            request: 1,
+            request: if fresh { FRESH } else { REPEATED },
         }))
     }
 
@@ -385,7 +389,8 @@ impl Node {
         match message.message? {
             Down::Delta(chunk) => self.take_chunk(chunk),
             Down::ClaimResult(result) => {
-                match result.refusal.is_empty() {
+                // An interface that is there already stays, and waits for its port.
+                match result.refusal.is_empty() || result.request == REPEATED {
                     true => self.attached.insert(result.port),
                     false => self.attached.remove(&result.port),
                 };
