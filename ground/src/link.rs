@@ -1,16 +1,21 @@
 //! Cables and addresses: links made and set up through rtnetlink, in the calling thread's namespace.
 
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags};
-use netlink_packet_route::link::LinkAttribute;
+use netlink_packet_route::link::{LinkAttribute, State};
 use nix::net::if_::if_nametoindex;
 use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth};
 use tokio_stream::StreamExt;
 
 use crate::namespace::Namespace;
+use crate::process::wait_until;
+
+/// The kernel looks at its links about once a second.
+const CARRYING_SOON: Duration = Duration::from_secs(10);
 
 /// Sets a link up.
 pub fn up(name: &str) -> Result<()> {
@@ -53,22 +58,25 @@ pub fn set_mtu(name: &str, mtu: u32) -> Result<()> {
 
 /// The longest IP packet that a link carries, in bytes.
 pub fn mtu(name: &str) -> Result<u32> {
+    attribute(name, |attribute| match attribute {
+        LinkAttribute::Mtu(mtu) => Some(mtu),
+        _ => None,
+    })
+    .with_context(|| format!("the kernel does not tell the MTU of {name}"))
+}
+
+/// What the kernel says about a link, as far as `wanted` is interested.
+fn attribute<T>(name: &str, wanted: impl Fn(LinkAttribute) -> Option<T>) -> Result<T> {
     let index = index(name)?;
     let mut found = None;
     ask(async |netlink| {
         let mut links = std::pin::pin!(netlink.link().get().match_index(index).execute());
         while let Some(link) = links.next().await {
-            found = link?
-                .attributes
-                .into_iter()
-                .find_map(|attribute| match attribute {
-                    LinkAttribute::Mtu(mtu) => Some(mtu),
-                    _ => None,
-                });
+            found = link?.attributes.into_iter().find_map(&wanted);
         }
         Ok::<_, rtnetlink::Error>(())
     })?;
-    found.with_context(|| format!("the kernel does not tell the MTU of {name}"))
+    found.context("it is not told")
 }
 
 /// Adds an address that may be used at once (IPv6: without probing for duplicates, RFC 4862).
@@ -99,7 +107,7 @@ pub fn add_bridge(name: &str) -> Result<()> {
     .with_context(|| format!("cannot make the bridge {name} (is there a kernel module `bridge`?)"))
 }
 
-/// Lays a cable: `here` in the calling thread's namespace, `there` in `namespace`; both ends up.
+/// Lays a cable: `here` in the calling thread's namespace, `there` in `namespace`; both ends up and carrying.
 pub fn add_cable(here: &str, namespace: &Namespace, there: &str) -> Result<()> {
     let passing = format!("{here}-far");
     ask(async |netlink| {
@@ -119,7 +127,22 @@ pub fn add_cable(here: &str, namespace: &Namespace, there: &str) -> Result<()> {
     ask(async |netlink| netlink.link().set(moved).execute().await)
         .with_context(|| format!("cannot move the end of {here} to {}", namespace.name()))?;
     up(here)?;
-    namespace.run(|| up(there))
+    namespace.run(|| {
+        up(there)?;
+        await_carrying(there)
+    })?;
+    await_carrying(here)
+}
+
+/// The kernel drops what is sent into a link that is up until it has noticed that its other end is, too.
+fn await_carrying(name: &str) -> Result<()> {
+    wait_until("the link carries", CARRYING_SOON, || {
+        let state = attribute(name, |attribute| match attribute {
+            LinkAttribute::OperState(state) => Some(state),
+            _ => None,
+        });
+        (state.ok()? == State::Up).then_some(())
+    })
 }
 
 /// Plugs a link into a bridge.
