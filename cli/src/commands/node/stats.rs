@@ -31,12 +31,12 @@ fn workers(workers: &[WorkerStats]) -> Table {
         "misses",
         "stale",
         "batches",
-        "longest pause",
-        "longest turn",
+        "longest pause us",
+        "longest turn us",
     ];
     let row = |worker: &WorkerStats| {
-        let [pause, turn] = [worker.longest_pause_ns, worker.longest_turn_ns].map(microseconds);
         let number = |number: u64| number.to_string();
+        let microseconds = |nanos: u64| number(nanos.div_ceil(1_000));
         [
             number(worker.worker.into()),
             number(worker.received),
@@ -51,15 +51,11 @@ fn workers(workers: &[WorkerStats]) -> Table {
             number(worker.misses),
             number(worker.stale),
             number(worker.batches),
-            pause,
-            turn,
+            microseconds(worker.longest_pause_ns),
+            microseconds(worker.longest_turn_ns),
         ]
     };
     table(headings, workers.iter().map(row))
-}
-
-fn microseconds(nanos: u64) -> String {
-    format!("{} us", nanos.div_ceil(1_000))
 }
 
 fn tunnels(tunnels: &[TunnelStats]) -> Table {
