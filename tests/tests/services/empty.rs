@@ -114,8 +114,9 @@ fn a_service_without_backends_that_somebody_wants_is_told_of_until_it_has_one() 
         world.change("remove Load_Balancer web options event")?;
         world.change("set NB_Global . options:controller_event=true")?;
         world.change(&format!("set Load_Balancer web vips:\"{VIP_V4}\"=\"\""))?;
-        assert!(by_tcp(from, VIP_V4, SILENCE).is_err_and(is_silent));
+        // A VIP is told of once a second: clients ask again.
         wait_until("an event", PATIENCE, || {
+            assert!(by_tcp(from, VIP_V4, SILENCE).is_err_and(is_silent));
             told().ok().filter(|text| text.trim() == expected)
         })?;
         Ok(())
