@@ -303,22 +303,7 @@ fn switch_port(
 }
 
 fn services(vips: u32) -> Vec<Object> {
-    let balancer = Balancer {
-        uuid: BALANCER,
-        name: "services".into(),
-        when_empty: WhenEmpty::Drop,
-        when_none_local: WhenEmpty::Drop,
-        event: false,
-        ct_flush: false,
-        skip_snat: false,
-        hairpin_snat_ip: Vec::new(),
-        affinity_timeout_s: 0,
-        selection_fields: Vec::new(),
-        neighbor_responder: NeighborResponder::Reachable,
-        add_route: false,
-        source_ranges: Vec::new(),
-        traffic_policy: TrafficPolicy::Cluster,
-    };
+    let balancer = Balancer::new(BALANCER, "services");
     let vips = (0..vips).map(vip);
     std::iter::once(Object::Balancer(balancer))
         .chain(vips)

@@ -62,6 +62,28 @@ pub struct Balancer {
     pub traffic_policy: TrafficPolicy,
 }
 
+impl Balancer {
+    /// A balancer whose row sets no option.
+    pub fn new(uuid: Uuid, name: impl Into<String>) -> Balancer {
+        Balancer {
+            uuid,
+            name: name.into(),
+            when_empty: WhenEmpty::Drop,
+            when_none_local: WhenEmpty::Drop,
+            event: false,
+            ct_flush: false,
+            skip_snat: false,
+            hairpin_snat_ip: Vec::new(),
+            affinity_timeout_s: 0,
+            selection_fields: Vec::new(),
+            neighbor_responder: NeighborResponder::Reachable,
+            add_route: false,
+            source_ranges: Vec::new(),
+            traffic_policy: TrafficPolicy::Cluster,
+        }
+    }
+}
+
 /// What becomes of a packet for a VIP without backends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WhenEmpty {

@@ -27,22 +27,7 @@ pub fn service(backends: &[PortRef]) -> Vec<Object> {
         zone: String::new(),
     };
     vec![
-        Object::Balancer(Balancer {
-            uuid,
-            name: "web".into(),
-            when_empty: WhenEmpty::Drop,
-            when_none_local: WhenEmpty::Drop,
-            event: false,
-            ct_flush: false,
-            skip_snat: false,
-            hairpin_snat_ip: Vec::new(),
-            affinity_timeout_s: 0,
-            selection_fields: Vec::new(),
-            neighbor_responder: NeighborResponder::Reachable,
-            add_route: false,
-            source_ranges: Vec::new(),
-            traffic_policy: TrafficPolicy::Cluster,
-        }),
+        Object::Balancer(Balancer::new(uuid, "web")),
         Object::Vip(Vip {
             key,
             backends: backends.iter().map(backend).collect(),

@@ -56,20 +56,13 @@ fn balancer() -> impl Strategy<Value = Balancer> {
     (which, empty, policy, responder, hairpin, any::<bool>()).prop_map(
         |(uuid, when_empty, traffic_policy, neighbor_responder, hairpin_snat_ip, skip_snat)| {
             Balancer {
-                uuid,
-                name: "lb".to_owned(),
                 when_empty,
                 when_none_local: when_empty,
-                event: false,
-                ct_flush: false,
                 skip_snat,
                 hairpin_snat_ip,
-                affinity_timeout_s: 0,
-                selection_fields: Vec::new(),
                 neighbor_responder,
-                add_route: false,
-                source_ranges: Vec::new(),
                 traffic_policy,
+                ..Balancer::new(uuid, "lb")
             }
         },
     )

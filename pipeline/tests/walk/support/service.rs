@@ -77,22 +77,7 @@ impl Net {
 
     /// A balancer's settings.
     pub(crate) fn balancer(self, name: &str, edit: impl FnOnce(&mut Balancer)) -> Self {
-        let mut balancer = Balancer {
-            uuid: uuid(name),
-            name: name.to_owned(),
-            when_empty: WhenEmpty::Drop,
-            when_none_local: WhenEmpty::Drop,
-            event: false,
-            ct_flush: false,
-            skip_snat: false,
-            hairpin_snat_ip: Vec::new(),
-            affinity_timeout_s: 0,
-            selection_fields: Vec::new(),
-            neighbor_responder: NeighborResponder::Reachable,
-            add_route: false,
-            source_ranges: Vec::new(),
-            traffic_policy: TrafficPolicy::Cluster,
-        };
+        let mut balancer = Balancer::new(uuid(name), name);
         edit(&mut balancer);
         self.put(Object::Balancer(balancer))
     }
