@@ -3,11 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use pipeline::object::PortRef;
-
 use crate::frame::Ends;
 use crate::network::{self, CLIENT, PEER, PORT, SERVERS, at};
-use crate::port::Loose;
+use crate::port::{Loose, Wire};
 use crate::rig::{Rig, from_node};
 
 /// Connections that are brought up at once.
@@ -137,17 +135,23 @@ fn carry(from: &mut Rig, to: &mut Rig, ip: [u8; 4]) -> Vec<Loose> {
 
 /// Lets the stations accept what came to them.
 fn answer(rig: &mut Rig) {
-    let came: Vec<(PortRef, Vec<Loose>)> =
-        rig.wires().map(|(at, wire)| (at, wire.take())).collect();
-    for (at, frames) in came {
-        let ends = frames.iter().filter_map(|(frame, _)| {
+    for (wire, answers) in answers(rig) {
+        rig.play(&wire, &answers, answers.len());
+    }
+}
+
+/// What the stations say to accept what came to them, and where that arrives.
+pub fn answers(rig: &Rig) -> Vec<(Wire, Arc<Vec<Loose>>)> {
+    let accept = |wire: &Wire| {
+        let came = wire.take();
+        let ends = came.iter().filter_map(|(frame, _)| {
             let (flow, _) = packet::parse(frame).ok()?;
             Ends::of(&flow)
         });
         let answers = loose(ends.map(|ends| ends.reversed().accepting()));
-        let wire = rig.wire(at).clone();
-        rig.play(&wire, &answers, answers.len());
-    }
+        (wire.clone(), answers)
+    };
+    rig.wires().map(|(_, wire)| accept(wire)).collect()
 }
 
 fn discard(rig: &mut Rig) {

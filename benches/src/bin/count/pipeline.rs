@@ -3,10 +3,11 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use benches::frame::Ends;
 use benches::network::{CLIENT, Plan, SETS, acl, address_set, at, vip};
-use benches::port::Loose;
+use benches::port::{Loose, Wire};
 use benches::rig::{Node, Rig};
-use benches::traffic::{To, ends, establish, establish_across};
+use benches::traffic::{To, answers, ends, establish, establish_across, establish_some, loose};
 use packet::Segment;
 use pipeline::conntrack::Untracked;
 use pipeline::object::Object;
@@ -23,6 +24,7 @@ const ROUTES: [u32; 3] = [10, 1_000, 100_000];
 
 pub(super) fn count_all() -> anyhow::Result<()> {
     hits()?;
+    connects()?;
     misses();
     changes();
     Ok(())
@@ -64,11 +66,74 @@ fn hits() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn hit(name: &str, rig: &mut Rig, wire: &benches::port::Wire, frames: &Arc<Vec<Loose>>) {
+fn hit(name: &str, rig: &mut Rig, wire: &Wire, frames: &Arc<Vec<Loose>>) {
     let packets = 4 * BATCH;
     let before = rig.totals().hits;
     count(name, packets, || rig.play(wire, frames, packets));
     assert_eq!(rig.totals().hits - before, 2 * packets as u64, "{name}");
+}
+
+/// What a worker does about the packets that bring a connection up: the whole pipeline each time, what begins, and what
+/// is remembered.
+fn connects() -> anyhow::Result<()> {
+    for (name, plan, to) in [
+        ("switched", Plan::PLAIN, To::Peer),
+        ("routed", Plan::PLAIN, To::Servers),
+        ("routed with policy", policies(100), To::Servers),
+        ("service with policy", Plan::SERVICES, To::Vips(100)),
+    ] {
+        let mut rig = Node::new("one", plan.objects(), CONNECTIONS * 5, 1).worker()?;
+        establish_some(&mut rig, to, 0..64);
+        let turns = [64..64 + CONNECTIONS, 64 + CONNECTIONS..64 + 2 * CONNECTIONS];
+        let all = turns.map(|turn| turn.map(|number| ends(to, number)).collect::<Vec<_>>());
+        let client = rig.wire(at(CLIENT)).clone();
+        rig.keep(true);
+        let opening = all
+            .each_ref()
+            .map(|some| loose(some.iter().map(Ends::opening)));
+        let openings = opening.map(|frames| vec![(client.clone(), frames)]);
+        packets(&format!("begun: {name}"), &mut rig, openings);
+        // What came of the first turn's packets and of the second's is answered in no order: half of it each time.
+        let answers = halves(answers(&rig));
+        packets(&format!("answered: {name}"), &mut rig, answers);
+        let data = all
+            .each_ref()
+            .map(|some| loose(some.iter().map(Ends::data)));
+        let completions = data.map(|frames| vec![(client.clone(), frames)]);
+        packets(&format!("completed: {name}"), &mut rig, completions);
+        assert_eq!(rig.drops(), [], "{name}");
+    }
+    Ok(())
+}
+
+/// Frames to arrive at each of some wires.
+type Arrivals = Vec<(Wire, Arc<Vec<Loose>>)>;
+
+/// Counts what a worker does about frames, of which it must see others each time.
+fn packets(name: &str, rig: &mut Rig, turns: [Arrivals; 2]) {
+    let [units, _] = turns.each_ref().map(|arrivals| {
+        let frames = arrivals.iter().map(|(_, frames)| frames.len());
+        frames.sum::<usize>()
+    });
+    let mut turns = turns.into_iter();
+    count(name, units, || {
+        for (wire, frames) in turns.next().into_iter().flatten() {
+            rig.play(&wire, &frames, frames.len());
+        }
+    });
+}
+
+/// The first and the second half of what arrives at each wire.
+fn halves(arrivals: Arrivals) -> [Arrivals; 2] {
+    let half = |second: bool| {
+        let part = |(wire, frames): &(Wire, Arc<Vec<Loose>>)| {
+            let (one, other) = frames.split_at(frames.len() / 2);
+            let part = if second { other } else { one };
+            (wire.clone(), Arc::new(part.to_vec()))
+        };
+        arrivals.iter().map(part).collect()
+    };
+    [half(false), half(true)]
 }
 
 fn policies(acls: u32) -> Plan {
