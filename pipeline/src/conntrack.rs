@@ -169,6 +169,14 @@ pub struct MadeBy {
 }
 
 impl MadeBy {
+    /// True if what a later decision says is known already.
+    pub fn knows(&self, later: &MadeBy) -> bool {
+        (later.acls.is_empty() || self.acls == later.acls)
+            && (later.service.is_none() || self.service == later.service)
+            && (later.nats.is_empty() || self.nats == later.nats)
+            && (later.route.is_none() || self.route == later.route)
+    }
+
     /// Takes over what a later decision about the same connection says. A packet that meets a connection is not
     /// balanced or translated anew, so that what it does not name still stands.
     pub fn update(&mut self, later: &MadeBy) {

@@ -172,7 +172,8 @@ fn ports(transport: &Transport) -> Option<(u16, u16)> {
     }
 }
 
-fn ttl(flow: &Flow) -> u8 {
+/// The TTL or hop limit; 0 for what is no IP packet.
+pub(crate) fn ttl(flow: &Flow) -> u8 {
     match &flow.network {
         Network::Ip(ip) => ip.ttl,
         _ => 0,

@@ -11,6 +11,7 @@ mod generation;
 mod nats;
 mod places;
 mod policy;
+mod prefixes;
 mod router;
 mod routes;
 mod sharded;

@@ -7,6 +7,7 @@
 mod connections;
 mod ends;
 
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use packet::flow::Network;
@@ -21,7 +22,7 @@ use crate::object::{
     Attachment, ChassisName, DatapathKey, DatapathKind, Global, Port, PortKind, PortRef, SwitchPort,
 };
 use crate::record::{Entry, Event, Recorder, Scope};
-use crate::rewrite::Rewrite;
+use crate::rewrite::ttl;
 use crate::stage::Stage;
 use crate::switch::OfSender;
 use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Tables};
@@ -68,7 +69,7 @@ pub fn process<R: Recorder>(
         has_committed: false,
         new_in: smallvec![],
     };
-    let packet = Packet {
+    let packet = Packet(Box::new(InFlight {
         flow: flow.clone(),
         origin: Origin::Received,
         passage: Passage::default(),
@@ -76,7 +77,7 @@ pub fn process<R: Recorder>(
         node: tables.home().cloned(),
         sender: None,
         meters: smallvec![],
-    };
+    }));
     match ingress {
         Ingress::Interface(at) => walk.enter_interface(packet, at),
         Ingress::Tunnel {
@@ -106,9 +107,27 @@ pub(crate) struct Walk<'t, R> {
     new_in: SmallVec<[Zone; 2]>,
 }
 
-/// A packet in flight.
+/// A packet in flight. It goes from hand to hand, and is too large to be moved each time.
 #[derive(Clone)]
-pub(crate) struct Packet {
+pub(crate) struct Packet(Box<InFlight>);
+
+impl Deref for Packet {
+    type Target = InFlight;
+
+    fn deref(&self) -> &InFlight {
+        &self.0
+    }
+}
+
+impl DerefMut for Packet {
+    fn deref_mut(&mut self) -> &mut InFlight {
+        &mut self.0
+    }
+}
+
+/// What is known of a packet in flight.
+#[derive(Clone)]
+pub(crate) struct InFlight {
     /// Its headers as they stand.
     pub(crate) flow: Flow,
     pub(crate) origin: Origin,
@@ -316,7 +335,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
     /// The verdict holds for packets whose TTL is at least `least` here.
     pub(crate) fn limit_ttl(&mut self, packet: &Packet, least: u8) {
         if matches!(packet.origin, Origin::Received) {
-            let spent = Rewrite::between(self.received, &packet.flow).ttl_decrement;
+            let spent = ttl(self.received).saturating_sub(ttl(&packet.flow));
             self.limits.ttl_min = self.limits.ttl_min.max(least.saturating_add(spent));
         }
     }
@@ -358,7 +377,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
         };
         let flow = answer.flow()?;
         answer.tell(self.recorder);
-        Some(Packet {
+        Some(Packet(Box::new(InFlight {
             flow,
             origin: Origin::Answer(Rc::new(answer)),
             passage: packet.passage,
@@ -366,7 +385,7 @@ impl<'t, R: Recorder> Walk<'t, R> {
             node: packet.node.clone(),
             sender: None,
             meters: packet.meters.clone(),
-        })
+        })))
     }
 
     /// What `inner` sends, kept apart from what the walk sends.

@@ -10,9 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
 
+use super::prefixes::{Address, Prefixes};
 use crate::object::{PortKey, Route, RouteKey, RouteOrigin, RoutePolicy};
 
 /// The name of the main route table.
@@ -26,14 +25,14 @@ pub(crate) struct Routes {
 
 #[derive(Clone, Debug, Default)]
 struct Table {
-    destination: Tries,
-    source: Tries,
+    destination: Side,
+    source: Side,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Tries {
-    ipv4: PrefixMap<Ipv4Net, Vec<Arc<Route>>>,
-    ipv6: PrefixMap<Ipv6Net, Vec<Arc<Route>>>,
+struct Side {
+    ipv4: Prefixes<u32, Vec<Arc<Route>>>,
+    ipv6: Prefixes<u128, Vec<Arc<Route>>>,
 }
 
 /// How strong a route is among those that match: the greatest wins.
@@ -55,11 +54,11 @@ impl Routes {
                 .tables
                 .entry_ref(route.key.table.as_str())
                 .or_default();
-            let tries = match route.key.policy {
+            let side = match route.key.policy {
                 RoutePolicy::Destination => &mut table.destination,
                 RoutePolicy::Source => &mut table.source,
             };
-            tries.insert(route.clone());
+            side.insert(route.clone());
         }
         compiled
     }
@@ -72,48 +71,90 @@ impl Routes {
         src: IpAddr,
         dst: IpAddr,
     ) -> Option<&Arc<Route>> {
-        let own = self.candidates(table, src, dst).map(|route| (route, true));
-        let shared = (table != MAIN)
-            .then(|| self.candidates(MAIN, src, dst))
-            .into_iter()
-            .flatten()
-            .filter(|route| holds_for_all_tables(&route.key))
-            .map(|route| (route, false));
-        own.chain(shared)
-            .filter(|(route, _)| route.key.inport.is_none_or(|port| Some(port) == inport))
-            .max_by_key(|(route, is_own)| (rank(&route.key, *is_own), Reverse(&route.key)))
-            .map(|(route, _)| route)
-    }
-
-    fn candidates(
-        &self,
-        table: &str,
-        src: IpAddr,
-        dst: IpAddr,
-    ) -> impl Iterator<Item = &Arc<Route>> {
-        self.tables
-            .get(table)
-            .into_iter()
-            .flat_map(move |table| table.destination.cover(dst).chain(table.source.cover(src)))
+        let mut best = Best {
+            inport,
+            found: None,
+        };
+        if let Some(own) = self.tables.get(table) {
+            best.consider(own, (src, dst), true);
+        }
+        if table != MAIN
+            && let Some(main) = self.tables.get(MAIN)
+        {
+            best.consider(main, (src, dst), false);
+        }
+        best.found.map(|(route, _)| route)
     }
 }
 
-impl Tries {
-    fn insert(&mut self, route: Arc<Route>) {
-        match route.key.prefix {
-            IpNet::V4(prefix) => self.ipv4.entry(prefix.trunc()).or_default().push(route),
-            IpNet::V6(prefix) => self.ipv6.entry(prefix.trunc()).or_default().push(route),
+/// The strongest route for a packet among those that were looked at.
+struct Best<'r> {
+    inport: Option<PortKey>,
+    /// With whether it is of the packet's own table.
+    found: Option<(&'r Arc<Route>, bool)>,
+}
+
+impl<'r> Best<'r> {
+    fn consider(&mut self, table: &'r Table, (src, dst): (IpAddr, IpAddr), is_own: bool) {
+        self.consider_covering(&table.destination, dst, is_own);
+        self.consider_covering(&table.source, src, is_own);
+    }
+
+    fn consider_covering(&mut self, side: &'r Side, ip: IpAddr, is_own: bool) {
+        match ip {
+            IpAddr::V4(ip) => self.consider_all(&side.ipv4, ip.to_bits(), is_own),
+            IpAddr::V6(ip) => self.consider_all(&side.ipv6, ip.to_bits(), is_own),
         }
     }
 
-    /// The routes whose prefix holds `ip`.
-    fn cover(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<Route>> {
-        let (ipv4, ipv6) = match ip {
-            IpAddr::V4(ip) => (Some(self.ipv4.cover_values(&Ipv4Net::from(ip))), None),
-            IpAddr::V6(ip) => (None, Some(self.ipv6.cover_values(&Ipv6Net::from(ip)))),
+    /// Looks at the routes that hold an address, but for those that are too short to count.
+    fn consider_all<A: Address>(
+        &mut self,
+        prefixes: &'r Prefixes<A, Vec<Arc<Route>>>,
+        address: A,
+        is_own: bool,
+    ) {
+        let least = self.length();
+        for (length, routes) in prefixes.holding(address, least) {
+            if length < self.length() {
+                return;
+            }
+            for route in routes {
+                self.consider_one(route, is_own);
+            }
+        }
+    }
+
+    fn length(&self) -> u8 {
+        self.found
+            .map_or(0, |(route, _)| route.key.prefix.prefix_len())
+    }
+
+    fn consider_one(&mut self, route: &'r Arc<Route>, is_own: bool) {
+        let key = &route.key;
+        let is_for_port = key.inport.is_none_or(|port| Some(port) == self.inport);
+        if !is_for_port || !is_own && !holds_for_all_tables(key) {
+            return;
+        }
+        let strength = |key, is_own| (rank(key, is_own), Reverse(key));
+        let is_beaten = self
+            .found
+            .is_some_and(|(other, own)| strength(&other.key, own) > strength(key, is_own));
+        if !is_beaten {
+            self.found = Some((route, is_own));
+        }
+    }
+}
+
+impl Side {
+    fn insert(&mut self, route: Arc<Route>) {
+        let prefix = route.key.prefix;
+        let length = prefix.prefix_len();
+        let beside = match prefix.addr() {
+            IpAddr::V4(ip) => self.ipv4.entry(ip.to_bits(), length),
+            IpAddr::V6(ip) => self.ipv6.entry(ip.to_bits(), length),
         };
-        let ipv4 = ipv4.into_iter().flatten().flatten();
-        ipv4.chain(ipv6.into_iter().flatten().flatten())
+        beside.push(route);
     }
 }
 

@@ -50,8 +50,8 @@ pub(super) fn decide<'t, R: Recorder>(
     if !at.policy().has_acls() && !found.is_stateful {
         return Ok(());
     }
-    if let Some(entry) = exempt(walk, packet, at, stage, found)? {
-        walk.hit(table(stage), || entry);
+    if let Some(exemption) = exempt(walk, packet, at, stage, found)? {
+        walk.hit(table(stage), || exemption.entry(at));
         return Ok(());
     }
     found.hints = match found.is_stateful {
@@ -72,42 +72,58 @@ fn table(stage: AclStage) -> Stage {
     }
 }
 
-/// The entry by which a packet passes whatever the ACLs say, if there is one.
+/// Why a packet passes whatever the ACLs say.
+#[derive(Clone, Copy)]
+enum Exemption {
+    /// An earlier stage has found it to be of a connection.
+    OfConnection,
+    Settled(Settled),
+    Link,
+    Probe,
+}
+
+impl Exemption {
+    fn entry(self, at: Passing<'_>) -> Entry {
+        match self {
+            Self::OfConnection => Entry::new(65532, "reg0[17] == 1", ["next;"]),
+            Self::Settled(settled) => words::settled_entry(settled),
+            Self::Link => Entry::new(65532, pre::LINK, ["next;"]),
+            Self::Probe => Entry::new(34000, pre::probe_match(at.is_ingress()), ["next;"]),
+        }
+    }
+}
+
+/// Why a packet passes whatever the ACLs say, if it does.
 fn exempt<'t, R: Recorder>(
     walk: &mut Walk<'t, R>,
     packet: &Packet,
     at: Passing<'t>,
     stage: AclStage,
     found: &mut Findings,
-) -> Result<Option<Entry>, Ended> {
+) -> Result<Option<Exemption>, Ended> {
     let is_last = stage == AclStage::FromLportAfterLb;
     if found.is_of_connection {
-        return Ok(Some(Entry::new(65532, "reg0[17] == 1", ["next;"])));
+        return Ok(Some(Exemption::OfConnection));
     }
     if !is_last && let Some(settled) = hints::settle(&found.tracked) {
-        let entry = words::settled_entry(settled);
         let reason = match settled {
             Settled::Reply | Settled::Related => {
                 found.is_of_connection = true;
                 log_reply(walk, packet, at, found.tracked.label);
-                return Ok(Some(entry));
+                return Ok(Some(Exemption::Settled(settled)));
             }
             Settled::Invalid => DropReason::ConnectionInvalid,
             Settled::Blocked => DropReason::ConnectionBlocked,
         };
-        walk.hit(table(stage), || entry);
+        walk.hit(table(stage), || words::settled_entry(settled));
         walk.drop(reason, Some(at.switch.key));
         return Err(Ended);
     }
     if pre::is_of_link(packet) {
-        return Ok(Some(Entry::new(65532, pre::LINK, ["next;"])));
+        return Ok(Some(Exemption::Link));
     }
     if !is_last && at.policy().has_acls() && pre::is_of_probe(walk, packet, at) {
-        return Ok(Some(Entry::new(
-            34000,
-            pre::probe_match(at.is_ingress()),
-            ["next;"],
-        )));
+        return Ok(Some(Exemption::Probe));
     }
     Ok(None)
 }
@@ -120,13 +136,16 @@ fn ask<'t, R: Recorder>(
     question: Question,
     found: &Findings,
 ) -> Option<&'t Arc<Acl>> {
+    if !at.policy().answers(question) {
+        return None;
+    }
     let subject = subject(walk, packet, at, found);
     let is_of_stage = matches!(question, Question::Stage(_));
     let counts = |acl: &Acl| !is_of_stage || found.hints.admit(acl);
     let decision = at.policy().decide(question, &subject, counts);
     depend(walk, &subject);
-    for slot in decision.deps(at.switch.datapath.slots.policy) {
-        walk.depend(slot);
+    for slot in decision.deps(&at.switch.datapath.slots.policy) {
+        walk.depend(*slot);
     }
     for acl in decision.passed {
         note(walk, packet, acl, found);

@@ -41,8 +41,10 @@ pub(super) fn acl<'t, R: Recorder>(
     if found.is_stateless || !keeps_connections {
         return;
     }
-    if let Some(entry) = untracked(walk, packet, at, Lookup::State) {
-        walk.hit(at.stage(Stage::InPreAcl, Stage::OutPreAcl), || entry);
+    if let Some(escape) = escape(walk, packet, at, Lookup::State) {
+        walk.hit(at.stage(Stage::InPreAcl, Stage::OutPreAcl), || {
+            escape.entry(at)
+        });
     } else if view::ip(&packet.flow).is_some() {
         walk.hit(at.stage(Stage::InPreAcl, Stage::OutPreAcl), || {
             Entry::new(100, "ip", ["reg0[0] = 1;", "next;"])
@@ -64,8 +66,10 @@ pub(super) fn lb<'t, R: Recorder>(
     if found.is_stateless {
         return;
     }
-    if let Some(entry) = untracked(walk, packet, at, Lookup::Translation) {
-        walk.hit(at.stage(Stage::InPreLb, Stage::OutPreLb), || entry);
+    if let Some(escape) = escape(walk, packet, at, Lookup::Translation) {
+        walk.hit(at.stage(Stage::InPreLb, Stage::OutPreLb), || {
+            escape.entry(at)
+        });
     } else if view::ip(&packet.flow).is_some() {
         walk.hit(at.stage(Stage::InPreLb, Stage::OutPreLb), || {
             Entry::new(100, "ip", ["reg0[2] = 1;", "next;"])
@@ -111,33 +115,56 @@ pub(super) fn stateful<'t, R: Recorder>(
     }
 }
 
-/// The entry by which a packet is not looked up.
-fn untracked<R: Recorder>(
+/// Why a packet is not looked up.
+#[derive(Clone, Copy)]
+enum Escape {
+    Probe,
+    Multicast,
+    /// The port is a router's.
+    Router,
+    Link,
+    Dhcpv6Request,
+}
+
+impl Escape {
+    /// By which a packet is not looked up.
+    fn entry(self, at: Passing<'_>) -> Entry {
+        let matches = match self {
+            Self::Probe => probe_match(at.is_ingress()).to_owned(),
+            Self::Multicast => "eth.mcast".to_owned(),
+            Self::Router => {
+                let way = if at.is_ingress() { "inport" } else { "outport" };
+                let port = at.outport.or(at.inport);
+                let name = port.map_or("", |port| port.name.as_str());
+                format!("ip && {way} == \"{name}\"")
+            }
+            Self::Link => LINK.to_owned(),
+            Self::Dhcpv6Request => DHCPV6_REQUEST.to_owned(),
+        };
+        Entry::new(110, matches, ["next;"])
+    }
+}
+
+fn escape<R: Recorder>(
     walk: &mut Walk<'_, R>,
     packet: &Packet,
     at: Passing<'_>,
     lookup: Lookup,
-) -> Option<Entry> {
-    let (way, port) = match (at.inport, at.outport) {
-        (_, Some(outport)) => ("outport", outport),
-        (Some(inport), None) => ("inport", inport),
-        (None, None) => return None,
-    };
+) -> Option<Escape> {
     let is_ip = view::ip(&packet.flow).is_some();
-    let matches = if is_of_probe(walk, packet, at) {
-        probe_match(at.is_ingress()).to_owned()
+    if is_of_probe(walk, packet, at) {
+        Some(Escape::Probe)
     } else if packet.flow.eth_dst.is_multicast() {
-        "eth.mcast".to_owned()
+        Some(Escape::Multicast)
     } else if is_ip && at.zone.is_none() {
-        format!("ip && {way} == \"{}\"", port.name)
+        Some(Escape::Router)
     } else if is_of_link(packet) {
-        LINK.to_owned()
+        Some(Escape::Link)
     } else if lookup == Lookup::State && is_dhcpv6_request(packet) {
-        DHCPV6_REQUEST.to_owned()
+        Some(Escape::Dhcpv6Request)
     } else {
-        return None;
-    };
-    Some(Entry::new(110, matches, ["next;"]))
+        None
+    }
 }
 
 /// The entry of the lookup, for traces and listings.

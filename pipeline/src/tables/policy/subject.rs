@@ -7,7 +7,7 @@ use packet::flow::{Network, Transport, ip_protocol};
 use smallvec::{SmallVec, smallvec};
 
 use super::addresses::{SetId, SetIds};
-use super::necessary::{ADDRESS_FIELDS, PortCondition, Service, whole};
+use super::necessary::{ADDRESS_FIELDS, AskedPort, Service, whole};
 use super::sets::Sets;
 use crate::object::{DatapathKey, Port};
 use crate::tables::{DatapathTables, Place, Tables};
@@ -84,17 +84,12 @@ impl<'a> Subject<'a> {
     }
 
     /// What can be asked of the port that the packet leaves by or, while it has none, of the one that it came by.
-    pub(super) fn port_conditions(&self) -> impl Iterator<Item = PortCondition> {
+    pub(super) fn port_conditions(&self) -> impl Iterator<Item = AskedPort<'a>> + use<'a> {
         let port = self.outport.or(self.inport);
-        let named = port.map(|port| PortCondition::Named(port.name.as_str().into()));
+        let named = port.map(|port| AskedPort::Named(port.name.as_str()));
         let groups = port.map_or(&[][..], |port| self.datapath.groups.of(port.at.port));
-        let in_groups = groups
-            .iter()
-            .map(|group| PortCondition::InGroup(group.clone()));
-        [PortCondition::Any]
-            .into_iter()
-            .chain(named)
-            .chain(in_groups)
+        let in_groups = groups.iter().map(|group| AskedPort::InGroup(group));
+        [AskedPort::Any].into_iter().chain(named).chain(in_groups)
     }
 
     /// Whether a predicate matches; notes what the answer depends on.

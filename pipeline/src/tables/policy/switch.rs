@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::classifier::{Candidates, Classifier, order};
 use super::necessary::PortCondition;
@@ -50,10 +50,10 @@ pub(crate) struct Decision<'a> {
 
 impl Decision<'_> {
     /// What the answer depends on; `whole` stands for the policy of the switch.
-    pub(crate) fn deps(&self, whole: Slot) -> SmallVec<[Slot; MAX_OWNERS]> {
+    pub(crate) fn deps<'s>(&'s self, whole: &'s Slot) -> &'s [Slot] {
         match self.owners.len() > MAX_OWNERS {
-            true => smallvec![whole],
-            false => self.owners.clone(),
+            true => std::slice::from_ref(whole),
+            false => &self.owners,
         }
     }
 }
@@ -92,6 +92,11 @@ impl SwitchPolicy {
     /// Whether there are any ACLs at all.
     pub(crate) fn has_acls(&self) -> bool {
         self.has_acls
+    }
+
+    /// Whether there is any rule for a question.
+    pub(crate) fn answers(&self, question: Question) -> bool {
+        !self.parts[question.index()].is_empty()
     }
 
     /// Whether an ACL has connections kept, so that all IP traffic of the switch is tracked.
