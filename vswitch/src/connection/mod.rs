@@ -38,6 +38,7 @@
 mod table;
 mod turn;
 
+pub use crate::table::interner::Like;
 pub use table::{ConnectionTable, Key, References, TableCounts};
 pub use turn::{Approach, Connection, Fresh, Member, NotRemembered, Turn};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::table::{ConnectionTable, Entry, FAR, Key, NEAR, References};
 use crate::table::buckets::Place;
-use crate::table::interner::Id;
+use crate::table::interner::{Id, Like};
 use crate::table::sync::{AtomicU64, Ordering, fence};
 use crate::table::waiting::Waiting;
 
@@ -14,9 +14,9 @@ const EVICTION_WORK: u32 = 16;
 
 /// What is to be remembered of a flow.
 #[derive(Clone, Copy, Debug)]
-pub struct Fresh<A> {
-    /// What to do with its packets.
-    pub action: A,
+pub struct Fresh<F> {
+    /// What to do with its packets, or what that is made of.
+    pub action: F,
     /// The generation sum of what the action was made of.
     pub generation: u64,
     /// The snapshot that it was made with.
@@ -176,7 +176,12 @@ impl<A: Hash + Eq> Turn<'_, A> {
     }
 
     /// Remembers a flow, in the place of what was remembered of it before.
-    pub fn insert(&mut self, key: &Key, fresh: Fresh<A>, now_ms: u64) -> Result<(), NotRemembered> {
+    pub fn insert<F: Like<A>>(
+        &mut self,
+        key: &Key,
+        fresh: Fresh<F>,
+        now_ms: u64,
+    ) -> Result<(), NotRemembered> {
         self.remove(key)?;
         let index = self.prepare(key, fresh, now_ms)?;
         let table = self.table();
@@ -224,7 +229,12 @@ impl<A: Hash + Eq> Turn<'_, A> {
     }
 
     /// An entry that is written and not yet published.
-    fn prepare(&mut self, key: &Key, fresh: Fresh<A>, now_ms: u64) -> Result<u32, NotRemembered> {
+    fn prepare<F: Like<A>>(
+        &mut self,
+        key: &Key,
+        fresh: Fresh<F>,
+        now_ms: u64,
+    ) -> Result<u32, NotRemembered> {
         let Some(index) = self.table().entries.pop_free() else {
             let from = self
                 .table()

@@ -1,12 +1,13 @@
 //! Turns: the times in which a worker reads and changes the table. The essay is in [`super`].
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use pipeline::conntrack::{Direction, MadeBy};
 
 use super::entry::{Entry, Key, life};
 use super::table::ConntrackTable;
-use crate::table::interner::Id;
+use crate::table::interner::{Id, Like};
 use crate::table::sync::{AtomicU64, Ordering};
 use crate::table::waiting::Waiting;
 
@@ -62,6 +63,20 @@ impl Member {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.member.table.quiescence.leave(self.member.reader);
+    }
+}
+
+impl Like<Arc<MadeBy>> for &MadeBy {
+    fn hash_as(&self, state: &mut impl Hasher) {
+        self.hash(state);
+    }
+
+    fn is(&self, known: &Arc<MadeBy>) -> bool {
+        **self == **known
+    }
+
+    fn make(self) -> Arc<MadeBy> {
+        Arc::new(self.clone())
     }
 }
 
@@ -210,13 +225,18 @@ impl Turn<'_> {
     /// Notes who made a connection, beside what is known of that already.
     pub(super) fn attribute(&self, index: u32, made_by: &MadeBy) {
         let entry = self.entry(index);
-        let mut merged = self
-            .made_by(index)
-            .map_or_else(MadeBy::default, |known| (*known).clone());
-        merged.update(made_by);
         let makers = &self.table().makers;
         // When there are too many different ones, further connections have none.
-        let number = makers.intern(Arc::new(merged)).map(|id| id.0);
+        let maker = match self.made_by(index) {
+            None => makers.intern(made_by),
+            Some(known) if known.knows(made_by) => return,
+            Some(known) => {
+                let mut merged = (*known).clone();
+                merged.update(made_by);
+                makers.intern(&merged)
+            }
+        };
+        let number = maker.map(|id| id.0);
         if let Some(former) = entry.set_made_by(number) {
             makers.release(Id(former));
         }

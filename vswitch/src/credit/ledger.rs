@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use pipeline::Verdict;
 
 use super::Rule;
+use super::rule::RulesOf;
 use crate::counter::Counter;
 
 /// Different sets of rules that are counted at once, at most.
@@ -33,6 +34,7 @@ pub struct Credit {
 /// What the packets come to that the same rules had a part in.
 #[derive(Debug)]
 pub struct Account {
+    /// Sorted, each once.
     rules: Box<[Rule]>,
     /// One a worker.
     cells: Box<[CachePadded<Cell>]>,
@@ -46,11 +48,14 @@ struct Cell {
     last_ms: Counter,
 }
 
+/// Accounts by rules, in the order in which verdicts name them.
+type Accounts = Map<Box<[Rule]>, Arc<Account>>;
+
 /// All accounts of a data path.
 #[derive(Debug)]
 pub struct Ledger {
     workers: usize,
-    open: Mutex<Map<Box<[Rule]>, Arc<Account>>>,
+    open: Mutex<Accounts>,
     /// The sums of what was in accounts that are closed.
     closed: Mutex<Map<Rule, Credit>>,
 }
@@ -116,25 +121,37 @@ impl Ledger {
 
     /// Where to count what comes of a verdict; `None` if no rule had a part in it, or if there are too many accounts.
     pub fn account(&self, verdict: &Verdict) -> Option<Arc<Account>> {
-        self.account_of(Rule::of(verdict))
-    }
-
-    /// Where to count what comes under these rules, which are sorted; `None` if there are none, or too many accounts.
-    pub fn account_of(&self, rules: Vec<Rule>) -> Option<Arc<Account>> {
+        let rules = RulesOf::new(verdict);
         if rules.is_empty() {
             return None;
         }
         let mut open = lock(&self.open);
-        if let Some(account) = open.get(&rules[..]) {
+        if let Some(account) = open.get(&rules) {
             return Some(account.clone());
         }
+        self.open_account(&mut open, rules.to_rules())
+    }
+
+    /// Where to count what comes under a rule; `None` if there are too many accounts.
+    pub fn account_of(&self, rule: Rule) -> Option<Arc<Account>> {
+        let rules = Box::from([rule]);
+        let mut open = lock(&self.open);
+        if let Some(account) = open.get(&rules) {
+            return Some(account.clone());
+        }
+        self.open_account(&mut open, rules)
+    }
+
+    fn open_account(&self, open: &mut Accounts, rules: Box<[Rule]>) -> Option<Arc<Account>> {
         if open.len() >= ACCOUNTS {
             return None;
         }
-        let rules = rules.into_boxed_slice();
+        let mut each = rules.to_vec();
+        each.sort_unstable();
+        each.dedup();
         let cells = (0..self.workers).map(|_| CachePadded::default());
         let account = Arc::new(Account {
-            rules: rules.clone(),
+            rules: each.into(),
             cells: cells.collect(),
         });
         open.insert(rules, account.clone());
@@ -188,4 +205,61 @@ fn forget_oldest(sums: &mut Map<Rule, Credit>) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::conntrack::{MadeBy, Untracked};
+    use pipeline::object::{DatapathKey, PortKey, PortRef, VipKey};
+    use pipeline::{Ingress, Silent, Tables, process};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn verdict(made_by: MadeBy) -> Verdict {
+        let mut frame = [0; 60];
+        frame[12..14].copy_from_slice(&[0x88, 0xb5]);
+        let (flow, _) = packet::parse(&frame).expect("a frame");
+        let at = PortRef {
+            datapath: DatapathKey::new(1).expect("a key"),
+            port: PortKey::new(1).expect("a key"),
+        };
+        let packet = (&flow, &packet::Segment::Unknown);
+        let ingress = Ingress::Interface(at);
+        let nothing = Tables::new(None);
+        let verdict = process(&nothing, &mut Untracked, ingress, packet, &mut Silent);
+        let qos = vec![Uuid::from_u128(9)];
+        Verdict {
+            made_by,
+            qos,
+            ..verdict
+        }
+    }
+
+    #[test]
+    fn verdicts_of_the_same_rules_share_an_account() {
+        let ledger = Ledger::new(1);
+        let vip = VipKey {
+            balancer: Uuid::from_u128(7),
+            ip: [10, 0, 0, 1].into(),
+            protocol: 6,
+            port: 80,
+            chassis: None,
+        };
+        let full = |acls: &[u128]| MadeBy {
+            acls: acls.iter().copied().map(Uuid::from_u128).collect(),
+            service: Some((vip.clone(), ([10, 0, 0, 2].into(), 8080))),
+            nats: vec![Uuid::from_u128(3)],
+            route: None,
+        };
+        let account = |acls| ledger.account(&verdict(full(acls))).expect("room");
+        let first = account(&[1, 2]);
+        assert!(Arc::ptr_eq(&first, &account(&[1, 2])));
+        assert!(!Arc::ptr_eq(&first, &account(&[1])));
+        // In another order they are the same rules, but verdicts need not find that out.
+        assert_eq!(first, account(&[2, 1]));
+        let rules = [Rule::Allowed, Rule::Acl(Uuid::from_u128(1))];
+        assert_eq!(first.rules[..2], rules);
+        assert_eq!(first.rules.len(), 7);
+    }
 }

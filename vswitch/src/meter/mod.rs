@@ -164,7 +164,7 @@ impl Meters {
             open.retain(|_, meter| Arc::get_mut(meter).is_none());
         }
         let rule = Rule::Drop(DropReason::QosLimit, metered.rule);
-        let refused = self.ledger.account_of([rule].into());
+        let refused = self.ledger.account_of(rule);
         let meter = Arc::new(Meter::new(metered, self.workers, refused));
         if open.len() < METERS {
             open.insert(metered, meter.clone());

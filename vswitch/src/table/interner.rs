@@ -7,7 +7,7 @@
     reason = "a reader borrows a value for its turn, which no lock or count guards"
 )]
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ptr;
 
 use hashbrown::HashTable;
@@ -18,6 +18,30 @@ use super::sync::{AtomicPtr, HasherSeed, Mutex, Ordering};
 /// Names an interned value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id(pub(crate) u32);
+
+/// What a value can be made of, unless an equal one is kept already: a value, or its parts.
+pub trait Like<T> {
+    /// Hashes as the value would.
+    fn hash_as(&self, state: &mut impl Hasher);
+    /// Whether it is this value that would be made.
+    fn is(&self, value: &T) -> bool;
+    /// The value.
+    fn make(self) -> T;
+}
+
+impl<T: Hash + Eq> Like<T> for T {
+    fn hash_as(&self, state: &mut impl Hasher) {
+        self.hash(state);
+    }
+
+    fn is(&self, value: &T) -> bool {
+        self == value
+    }
+
+    fn make(self) -> T {
+        self
+    }
+}
 
 /// All interned values, at most as many as there are places.
 pub(crate) struct Interner<T> {
@@ -48,13 +72,14 @@ impl<T: Hash + Eq> Interner<T> {
         }
     }
 
-    /// One more reference to the value that equals `value`; `None` when every place is taken.
-    pub(crate) fn intern(&self, value: T) -> Option<Id> {
-        let hash = self.hasher.hash_one(&value);
+    /// One more reference to the value that is made of this; `None` when every place is taken.
+    pub(crate) fn intern(&self, like: impl Like<T>) -> Option<Id> {
+        let mut state = self.hasher.build_hasher();
+        like.hash_as(&mut state);
+        let hash = state.finish();
         let mut index = self.lock();
-        let found = index
-            .by_value
-            .find(hash, |place| self.under_lock(*place) == Some(&value));
+        let is_it = |place: &u32| self.under_lock(*place).is_some_and(|value| like.is(value));
+        let found = index.by_value.find(hash, is_it);
         if let Some(&place) = found {
             index.references[place as usize] += 1;
             return Some(Id(place));
@@ -68,7 +93,7 @@ impl<T: Hash + Eq> Interner<T> {
             None => return None,
         };
         index.references[place as usize] = 1;
-        let pointer = Box::into_raw(Box::new(value));
+        let pointer = Box::into_raw(Box::new(like.make()));
         self.places[place as usize].store(pointer, Ordering::Release);
         index.by_value.insert_unique(hash, place, |place| {
             self.under_lock(*place)

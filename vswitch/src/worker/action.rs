@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pipeline::{Branch, Deps, Destination, LearnedKey, Logged, Verdict};
 
+use crate::connection::Like;
 use crate::credit::Account;
 use crate::meter::Meter;
 
@@ -25,37 +26,64 @@ pub struct Action {
     pub logs: Box<[Logged]>,
 }
 
-impl Action {
-    /// What is remembered of a verdict.
-    pub fn new(verdict: Verdict, account: Option<Arc<Account>>, meters: Box<[Arc<Meter>]>) -> Self {
+/// A fresh verdict, with what it adds to an action.
+pub(super) struct Decided {
+    pub(super) verdict: Verdict,
+    pub(super) account: Option<Arc<Account>>,
+    pub(super) meters: Box<[Arc<Meter>]>,
+}
+
+impl Hash for Action {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash((&self.deps, &self.used, &self.branches), state);
+    }
+}
+
+impl Like<Action> for Decided {
+    fn hash_as(&self, state: &mut impl Hasher) {
+        let verdict = &self.verdict;
+        hash((&verdict.deps, &verdict.used, &verdict.branches), state);
+    }
+
+    fn is(&self, action: &Action) -> bool {
+        let verdict = &self.verdict;
+        action.deps == verdict.deps
+            && action.branches[..] == verdict.branches[..]
+            && action.used[..] == verdict.used[..]
+            && action.logs[..] == verdict.logs[..]
+            && action.account == self.account
+            && action.meters == self.meters
+    }
+
+    fn make(self) -> Action {
+        let verdict = self.verdict;
         Action {
             branches: verdict.branches.into_vec().into_boxed_slice(),
             used: verdict.used.into_vec().into_boxed_slice(),
             deps: verdict.deps,
-            account,
-            meters,
+            account: self.account,
+            meters: self.meters,
             logs: verdict.logs.into_boxed_slice(),
         }
     }
 }
 
 /// Enough to tell most actions apart: what they depend on and where their first packet goes.
-impl Hash for Action {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.deps.hash(state);
-        self.used.hash(state);
-        self.branches.len().hash(state);
-        if let Some(branch) = self.branches.first() {
-            branch.rewrite.eth_dst.hash(state);
-            match &branch.to {
-                Destination::Output { port, interface } => (0, port, interface).hash(state),
-                Destination::Tunnel(to) => {
-                    (1, to.encap_ip, to.datapath, to.inport, to.outport).hash(state);
-                }
-                Destination::Hold(hold) => (2, hold.port, hold.next_hop).hash(state),
-                Destination::Monitor { inport } => (4, inport).hash(state),
-                Destination::Drop { reason, rule, .. } => (3, reason, rule).hash(state),
-            }
+fn hash((deps, used, branches): (&Deps, &[LearnedKey], &[Branch]), state: &mut impl Hasher) {
+    deps.hash(state);
+    used.hash(state);
+    branches.len().hash(state);
+    let Some(branch) = branches.first() else {
+        return;
+    };
+    branch.rewrite.eth_dst.hash(state);
+    match &branch.to {
+        Destination::Output { port, interface } => (0, port, interface).hash(state),
+        Destination::Tunnel(to) => {
+            (1, to.encap_ip, to.datapath, to.inport, to.outport).hash(state);
         }
+        Destination::Hold(hold) => (2, hold.port, hold.next_hop).hash(state),
+        Destination::Monitor { inport } => (4, inport).hash(state),
+        Destination::Drop { reason, rule, .. } => (3, reason, rule).hash(state),
     }
 }

@@ -1,15 +1,12 @@
 //! Step 5: the logical pipeline, and remembering what it said.
 
-use std::sync::Arc;
-
 use pipeline::{Ingress, Silent, Verdict, process};
 
+use super::action::Decided;
 use super::parse::Subject;
-use super::{Action, Forwarder, Moment, Turns};
+use super::{Forwarder, Moment, Turns};
 use crate::connection::{Fresh, Key};
 use crate::conntrack::{Looked, Tracker};
-use crate::credit::Account;
-use crate::meter::Meter;
 
 impl Forwarder {
     /// Runs the packet through the logical pipeline, and tells what it taught. Says which connections it met.
@@ -38,11 +35,11 @@ impl Forwarder {
         &mut self,
         turns: &mut Turns<'_>,
         key: &Key,
-        verdict: Verdict,
-        (account, meters): (Option<Arc<Account>>, Box<[Arc<Meter>]>),
+        decided: Decided,
         looked: &Looked,
         moment: Moment<'_>,
     ) {
+        let verdict = &decided.verdict;
         let (Some(limits), Some(references)) = (verdict.reusable, looked.words()) else {
             return;
         };
@@ -55,7 +52,7 @@ impl Forwarder {
             ttl_min: limits.ttl_min,
             length_max: limits.length_max,
             references,
-            action: Action::new(verdict, account, meters),
+            action: decided,
         };
         if turns.flows.insert(key, fresh, moment.now_ms).is_err() {
             self.counters.totals.not_remembered.add(1);

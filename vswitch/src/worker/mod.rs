@@ -80,6 +80,7 @@ pub use pace::Polling;
 pub use place::Place;
 pub use ports::{TUNNELS, TunnelRegistry};
 
+use action::Decided;
 use allowance::{End, lead_somewhere};
 use credit::Credits;
 use hold::HoldQueue;
@@ -429,7 +430,12 @@ impl Forwarder {
         let meters = self.meters.of(&verdict);
         self.execute_within(&meters, subject, &verdict.branches, moment);
         if to_remember && let Some(key) = sought.key() {
-            self.remember(turns, key, verdict, (account, meters), &looked, moment);
+            let decided = Decided {
+                verdict,
+                account,
+                meters,
+            };
+            self.remember(turns, key, decided, &looked, moment);
         }
     }
 
