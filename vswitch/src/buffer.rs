@@ -104,6 +104,11 @@ impl Packet {
         self.set_start((self.start + count).min(self.end));
     }
 
+    /// Takes what is beyond `length` bytes from the end of the frame.
+    pub fn truncate(&mut self, length: usize) {
+        self.end = self.end.min(self.start + length);
+    }
+
     /// The frame becomes a copy of `frame`.
     fn fill(&mut self, frame: &[u8]) {
         self.set_len(frame.len());

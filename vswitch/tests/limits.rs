@@ -111,20 +111,52 @@ fn a_changed_limit_holds_for_the_next_packet() {
     assert_eq!(node.received(c()).len(), 5);
 }
 
+/// Bytes of some packets together.
+fn bytes(packets: &[Vec<u8>]) -> usize {
+    packets.iter().map(Vec::len).sum()
+}
+
 #[test]
-fn a_super_packet_takes_what_its_packets_would() {
+fn of_a_super_packet_as_many_packets_pass_as_there_is_room_for() {
     for stream in streams() {
         let parts = packets(stream, a(), c());
-        let bytes: usize = parts.iter().map(Vec::len).sum();
-        // Just these packets at once.
-        let limit = (1, (bytes as u32 * 8).div_ceil(1_000));
         let (whole, offload) = merged(&parts);
-        let mut node = node([rule(1, "ip", None, Some(limit))]);
-        node.send_loose(a(), whole.clone(), offload);
-        assert_eq!(node.received(c()).len(), parts.len());
-        node.send_loose(a(), whole, offload);
-        assert_eq!(node.received(c()).len(), 0);
-        assert_eq!(refused(&node, 1), (parts.len() as u64, bytes as u64));
+        for count in 0..=parts.len() {
+            // A byte in a millisecond.
+            let mut node = node([rule(1, "ip", None, Some((8, 1)))]);
+            node.send_loose(a(), whole.clone(), offload);
+            assert!(
+                node.received(c()) == parts,
+                "what came together passes once"
+            );
+            node.pass(bytes(&parts[..count]) as u64);
+            node.send_loose(a(), whole.clone(), offload);
+            assert!(node.received(c()) == parts[..count], "{count} packets");
+            let rest = &parts[count..];
+            let refused = refused(&node, 1);
+            assert_eq!(refused, (rest.len() as u64, bytes(rest) as u64));
+            let drops = node.counters.dropped(DropReason::QosLimit);
+            assert_eq!(drops, u64::from(count < parts.len()));
+            node.check_sum();
+        }
+    }
+}
+
+#[test]
+fn what_two_limits_let_through_is_what_the_lesser_does() {
+    let parts = packets(STREAM, a(), c());
+    let (whole, offload) = merged(&parts);
+    // A byte in a millisecond, and twice that, in both orders.
+    for rates in [(8, 16), (16, 8)] {
+        let mut node = node([
+            rule(1, "ip", None, Some((rates.0, 1))),
+            rule(2, "ip", None, Some((rates.1, 1))),
+        ]);
+        for expected in [5, 0, 2, 2] {
+            node.pass(bytes(&parts[..expected]) as u64);
+            node.send_loose(a(), whole.clone(), offload);
+            assert!(node.received(c()) == parts[..expected], "{rates:?}");
+        }
         node.check_sum();
     }
 }

@@ -12,6 +12,22 @@ use crate::checksum;
 use crate::header::{IPV6_LENGTH, Ipv4, Ipv6, Tcp, Udp};
 use crate::parse::parse;
 
+/// Shortens a super-packet to the first `count` of the packets that it stands for: returns its new length, and what is
+/// left to do on it, a partial checksum at least. What it stands for then are the same packets as before.
+///
+/// `None`, and nothing is changed, if it stands for no more than that, if that is none, or if it cannot be cut.
+pub fn keep_first(frame: &mut [u8], offload: &Offload, count: usize) -> Option<(usize, Offload)> {
+    let mut headers = [0; MAX_HEADERS];
+    let cut = Cut::new(frame, 0, offload, TransportSum::Partial)?;
+    if count == 0 || count >= cut.count() {
+        return None;
+    }
+    let headers = &mut headers[..cut.header_length];
+    let (length, left) = cut.write_first(count, offload, headers);
+    frame[..headers.len()].copy_from_slice(headers);
+    Some((headers.len() + length, left))
+}
+
 /// TCP flags of the first or the last segment only.
 pub(super) mod flag {
     pub(in crate::offload) const FIN: u16 = 0x001;
@@ -108,11 +124,15 @@ impl<'a> Cut<'a> {
     /// Writes the headers of the packet with this index to `headers`, which has room for exactly them.
     pub fn write_headers(&self, index: usize, headers: &mut [u8]) {
         headers.copy_from_slice(&self.frame[..self.header_length]);
-        let payload = self.payload(index);
+        self.write(index, self.payload(index), headers);
+    }
+
+    /// Makes a copy of the super-packet's headers those of a packet from this index on, with this payload.
+    fn write(&self, index: usize, payload: &[u8], headers: &mut [u8]) {
         let (outer, transport) = headers.split_at_mut(self.transport);
         let transport_length = transport.len() + payload.len();
         self.write_network(index, transport_length, &mut outer[self.network..]);
-        // Lengths of packets shorter than a super-packet fit their fields.
+        // Lengths of what is shorter than a super-packet fit their fields.
         let length = transport_length as u16;
         let partial = checksum::combine(&[self.pseudo, length]);
         if self.is_udp {
@@ -134,6 +154,23 @@ impl<'a> Cut<'a> {
         self.write_headers(index, &mut packet);
         packet.extend_from_slice(self.payload(index));
         packet
+    }
+
+    /// The first `count` packets as one, with a partial checksum, its headers in `headers`: how long its payload is, and
+    /// what is left to do on it. `count` is less than [`Cut::count`], and not 0.
+    fn write_first(&self, count: usize, offload: &Offload, headers: &mut [u8]) -> (usize, Offload) {
+        let payload = &self.frame[self.header_length..];
+        let length = payload.len().min(count * self.segment_size);
+        headers.copy_from_slice(&self.frame[..self.header_length]);
+        self.write(0, &payload[..length], headers);
+        let left = match count {
+            1 => Offload {
+                checksum: offload.checksum,
+                ..Offload::NONE
+            },
+            _ => *offload,
+        };
+        (length, left)
     }
 
     fn write_network(&self, index: usize, transport_length: usize, bytes: &mut [u8]) {

@@ -1,6 +1,6 @@
 //! What a super-packet is cut into.
 
-use packet::offload::cut::{Cut, MAX_SEGMENTS};
+use packet::offload::cut::{Cut, MAX_SEGMENTS, keep_first};
 use packet::offload::{Offload, TransportSum, admit, complete};
 use proptest::prelude::*;
 
@@ -35,6 +35,31 @@ proptest! {
         for packet in shape.packets() {
             prop_assert_eq!(is_good(&packet), Ok(()));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_shortened_super_packet_stands_for_its_first_packets(shape in shape(), count in 0..6usize) {
+        let (mut frame, offload) = shape.super_packet();
+        let before = frame.clone();
+        let expected = shape.packets();
+        let Some((length, left)) = keep_first(&mut frame, &offload, count) else {
+            prop_assert!(count == 0 || count >= expected.len());
+            prop_assert_eq!(frame, before);
+            return Ok(());
+        };
+        frame.truncate(length);
+        let (flow, layout) = packet::parse(&frame).unwrap();
+        prop_assert_eq!(admit(&mut frame, left, &flow, &layout), Ok(left));
+        let found = match Cut::new(&frame, 0, &left, TransportSum::Complete) {
+            Some(cut) => (0..cut.count()).map(|index| cut.packet(index)).collect(),
+            None => {
+                complete(&mut frame, left.checksum.expect("a checksum"));
+                vec![frame]
+            }
+        };
+        prop_assert_eq!(found, &expected[..count]);
     }
 }
 

@@ -1,18 +1,22 @@
 //! A token bucket in one word.
 //!
-//! The word is the sum of all bytes that were ever taken, raised to what the rate had granted by then whenever it had
-//! fallen behind that. How far it is ahead of what the rate has granted by now is what the bucket lacks. So filling needs
-//! no write, and taking is one exchange, exact to the byte whoever takes at once.
+//! The word is the sum of all bytes that were ever taken, raised whenever some are taken and it had fallen too far behind
+//! what the rate had granted by then. How far it is ahead of what the rate has granted by now is what the bucket lacks.
+//! So filling needs no write, and taking is one exchange, exact to the byte whoever takes at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pipeline::object::MeterBand;
 
-/// The least burst, in milliseconds of the rate: clocks tick in milliseconds, and workers look at them when they can.
-const LEAST_BURST_MS: u64 = 2;
+/// The least burst, in milliseconds of the rate. A worker may have to wait for its processor, and what came meanwhile is
+/// asked for at once: a bucket that holds less than that is full too soon, and grants less than its rate.
+const LEAST_BURST_MS: u64 = 20;
 /// More than all workers together owe at once. A bucket that lacks more than its capacity and this has not been used for
 /// so long that the word means nothing any more, and is full.
 const OWED_MAX: u64 = 1 << 32;
+
+/// How far behind a word is taken to be at most, in bytes: more than any bucket holds.
+const UNUSED: i64 = -(1 << 48);
 
 /// A token bucket, in bytes.
 #[derive(Debug)]
@@ -43,42 +47,50 @@ impl Bucket {
         self.capacity
     }
 
-    /// Takes `least` bytes, or more if they are there: what the rate grants in so many milliseconds. Returns how many.
-    /// Of a full bucket more than it holds may be taken.
-    pub fn take(&self, least: u64, slice_ms: u64, now_ms: u64) -> Option<u64> {
+    /// Takes `wanted` bytes or what the rate grants in so many milliseconds, whichever is more; what is there, if that
+    /// is less; and `least` or nothing. Returns how many.
+    ///
+    /// What came together waited for each other: so the bucket holds all that is wanted, and twice the least, even if its
+    /// capacity is less. Else what it gains between packets that are too long for it would be lost.
+    pub fn take(&self, (least, wanted): (u64, u64), slice_ms: u64, now_ms: u64) -> Option<u64> {
         let slice = self.bits_per_ms * slice_ms / 8;
-        self.change(now_ms, |lacks| {
-            let there = self.capacity.saturating_sub(lacks);
-            if there < least.min(self.capacity) {
+        let holds = self.capacity.max(wanted).max(2 * least);
+        let ahead_min = self.capacity.cast_signed() - holds.cast_signed();
+        self.change(now_ms, |ahead| {
+            let ahead = ahead.max(ahead_min);
+            let there = self.capacity.saturating_sub_signed(ahead).min(holds);
+            if there < least {
                 return None;
             }
-            let taken = least.max(slice.min(there));
-            Some((lacks + taken, taken))
+            let taken = wanted.max(slice).min(there);
+            Some((ahead + taken.cast_signed(), taken))
         })
     }
 
     /// Gives back what was taken and not spent.
     pub fn give_back(&self, bytes: u64, now_ms: u64) {
-        self.change(now_ms, |lacks| Some((lacks.saturating_sub(bytes), ())));
+        self.change(now_ms, |ahead| {
+            Some((ahead.saturating_sub_unsigned(bytes), ()))
+        });
     }
 
     /// Takes bytes whether they are there or not. Returns how many milliseconds later they will have been.
     pub fn owe(&self, bytes: u64, now_ms: u64) -> u64 {
-        let owed = self.change(now_ms, |lacks| {
-            let lacks = lacks + bytes;
-            Some((lacks, lacks.saturating_sub(self.capacity)))
+        let owed = self.change(now_ms, |ahead| {
+            let ahead = ahead.max(0).saturating_add_unsigned(bytes);
+            Some((ahead, ahead.cast_unsigned().saturating_sub(self.capacity)))
         });
         let owed_bits = owed.unwrap_or(0) * 8;
         owed_bits.div_ceil(self.bits_per_ms.max(1))
     }
 
-    /// Changes what the bucket lacks.
-    fn change<T>(&self, now_ms: u64, mut change: impl FnMut(u64) -> Option<(u64, T)>) -> Option<T> {
+    /// Changes how many bytes the word is ahead of what the rate has granted; behind it if that is less than 0.
+    fn change<T>(&self, now_ms: u64, mut change: impl FnMut(i64) -> Option<(i64, T)>) -> Option<T> {
         let granted = (u128::from(self.bits_per_ms) * u128::from(now_ms) / 8) as u64;
         let mut taken = self.taken.load(Ordering::Relaxed);
         loop {
-            let (lacks, result) = change(self.lacks(taken, granted))?;
-            let new = granted.wrapping_add(lacks);
+            let (ahead, result) = change(self.ahead(taken, granted))?;
+            let new = granted.wrapping_add_signed(ahead);
             let exchanged =
                 self.taken
                     .compare_exchange_weak(taken, new, Ordering::Relaxed, Ordering::Relaxed);
@@ -89,11 +101,11 @@ impl Bucket {
         }
     }
 
-    fn lacks(&self, taken: u64, granted: u64) -> u64 {
-        let ahead = taken.wrapping_sub(granted);
-        match ahead <= self.capacity + OWED_MAX {
-            true => ahead,
-            false => 0,
+    fn ahead(&self, taken: u64, granted: u64) -> i64 {
+        let ahead = taken.wrapping_sub(granted).cast_signed();
+        match ahead <= (self.capacity + OWED_MAX).cast_signed() {
+            true => ahead.max(UNUSED),
+            false => UNUSED,
         }
     }
 }

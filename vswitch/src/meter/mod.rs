@@ -17,16 +17,17 @@
 //! # Invariants
 //!
 //! 1. From any time on at most `rate * time + burst` passes, and what workers had in hand: a slice each. From a bucket
-//!    that nobody has used, at most `rate * time + burst`.
+//!    that nobody has used, at most `rate * time + burst`. The burst is that of the limit, what the rate is in 20 ms (for
+//!    so long a worker may be away), two packets or one super-packet, whichever is most.
 //! 2. Nothing that is granted is lost but for what a worker has in hand when its packets cease: a slice, once. Who takes
 //!    another slice later than the last one's time gives back what is left of that.
 //! 3. A slice is written by its worker alone.
 //!
-//! A packet is as long as on the wire, and a super-packet as long as the packets that it stands for together. One that is
-//! longer than the burst passes when the bucket is full, and what it takes too much is made up for afterwards. Clocks tick
-//! in milliseconds, so that a burst is never less than what the rate is in two of them.
+//! A packet is as long as on the wire. A super-packet is asked for as the packets that it stands for, of which the first
+//! ones may pass.
 
 mod bucket;
+mod train;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,6 +39,7 @@ use crate::counter::Counter;
 use crate::credit::{Account, Ledger, Rule};
 
 pub use bucket::Bucket;
+pub use train::Train;
 
 /// What a slice is worth, in milliseconds of the rate; and until when a worker may keep it.
 pub const SLICE_MS: u64 = 1;
@@ -86,37 +88,41 @@ impl Meter {
         self.metered
     }
 
-    /// Whether so many packets of so many bytes together may pass now; takes them off. Only the worker itself may ask.
-    pub fn admit(&self, worker: usize, (packets, bytes): (u64, u64), now_ms: u64) -> bool {
-        let is_admitted = match self.slices.get(worker) {
-            Some(slice) => self.spend(slice, bytes, now_ms),
-            None => false,
+    /// How many packets of a train may pass now, from its first on; takes them off. Only the worker itself may ask.
+    pub fn admit(&self, worker: usize, train: Train, now_ms: u64) -> u64 {
+        let passing = match self.slices.get(worker) {
+            Some(slice) => self.spend(slice, train, now_ms),
+            None => 0,
         };
-        if !is_admitted && let Some(account) = &self.refused {
-            account.add(worker, (packets, bytes), now_ms);
+        if passing < train.packets
+            && let Some(account) = &self.refused
+        {
+            let rest = (
+                train.packets - passing,
+                train.bytes - train.first(passing).bytes,
+            );
+            account.add(worker, rest, now_ms);
         }
-        is_admitted
+        passing
     }
 
-    fn spend(&self, slice: &Slice, bytes: u64, now_ms: u64) -> bool {
+    fn spend(&self, slice: &Slice, train: Train, now_ms: u64) -> u64 {
         let mut in_hand = slice.bytes.get();
         if in_hand > 0 && now_ms > slice.until_ms.get() {
             self.bucket.give_back(in_hand, now_ms);
             in_hand = 0;
         }
-        if in_hand < bytes {
-            let wanted = bytes - in_hand;
+        if in_hand < train.bytes {
+            let least = train.first(1).bytes.saturating_sub(in_hand);
+            let wanted = (least, train.bytes - in_hand);
             if let Some(taken) = self.bucket.take(wanted, SLICE_MS, now_ms) {
                 in_hand += taken;
                 slice.until_ms.set(now_ms + SLICE_MS);
             }
         }
-        let is_admitted = in_hand >= bytes;
-        if is_admitted {
-            in_hand -= bytes;
-        }
-        slice.bytes.set(in_hand);
-        is_admitted
+        let passing = train.within(in_hand);
+        slice.bytes.set(in_hand - train.first(passing).bytes);
+        passing
     }
 }
 
