@@ -19,6 +19,7 @@ use uuid::Uuid;
 use vswitch::datapath::{DataPath, DataPathConfig};
 use vswitch::port::Port as End;
 use vswitch::port::TapBackend::{self, Basic, Multiqueue};
+use vswitch::port::{Taps, Transfer};
 use vswitch::stats::Stats;
 use vswitch::sys::tap::{self, Offloads, Options, TapError};
 
@@ -97,7 +98,14 @@ type Ends = Vec<Box<dyn End>>;
 
 fn open(namespace: &Namespace, backend: TapBackend, workers: usize) -> Result<Ends> {
     let file = File::open(namespace.path())?;
-    Ok(backend.open(Some(file.as_fd()), INTERFACE, workers)?)
+    Ok(taps(backend).open(Some(file.as_fd()), INTERFACE, workers)?)
+}
+
+fn taps(backend: TapBackend) -> Taps {
+    Taps {
+        backend,
+        transfer: Transfer::Many,
+    }
 }
 
 fn switch() -> Object {
@@ -311,13 +319,13 @@ fn opening_a_basic_device_fails_with_what_is_wrong() {
         let namespace = Namespace::new("pod")?;
         let file = File::open(namespace.path())?;
         let open = |backend: TapBackend, name, workers| {
-            let opened = backend.open(Some(file.as_fd()), name, workers);
+            let opened = taps(backend).open(Some(file.as_fd()), name, workers);
             opened.map(drop)
         };
         assert!(matches!(open(Basic, "tap0", 2), Err(TapError::OneQueue(2))));
         assert!(matches!(open(Basic, "tap%d", 1), Err(TapError::BadName(_))));
         assert!(matches!(open(Basic, "lo", 1), Err(TapError::OtherKind(_))));
-        let held = Basic.open(Some(file.as_fd()), "tap0", 1)?;
+        let held = taps(Basic).open(Some(file.as_fd()), "tap0", 1)?;
         assert!(matches!(open(Basic, "tap0", 1), Err(TapError::Busy(_))));
         drop(held);
         open(Multiqueue, "tap2", 2)?;

@@ -74,6 +74,24 @@ impl Packet {
         &mut self.storage[HEADROOM..]
     }
 
+    /// What was received into all of [`Packet::room_mut`].
+    pub(crate) fn room(&self) -> &[u8] {
+        &self.storage[HEADROOM..]
+    }
+
+    /// [`Packet::room_mut`] with room for `header` more bytes before it, up to [`HEADROOM`].
+    pub fn room_behind_mut(&mut self, header: usize) -> &mut [u8] {
+        &mut self.storage[HEADROOM.saturating_sub(header)..]
+    }
+
+    /// The frame behind `header`, which is written before it and does not become a part of it; `None` if there is no room
+    /// for that.
+    pub fn behind(&mut self, header: &[u8]) -> Option<&[u8]> {
+        let start = self.start.checked_sub(header.len())?;
+        self.storage[start..self.start].copy_from_slice(header);
+        Some(&self.storage[start..self.end])
+    }
+
     /// The frame is the first `length` bytes of [`Packet::room_mut`], or all there are.
     pub fn set_len(&mut self, length: usize) {
         self.start = HEADROOM;

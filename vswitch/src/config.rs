@@ -13,7 +13,7 @@ use pipeline::object::ChassisName;
 use serde::Deserialize;
 
 use crate::datapath::MAX_CONNECTIONS;
-use crate::port::TapBackend;
+use crate::port::{Io, TapBackend};
 use crate::worker::{FRUITLESS_PER_S, Polling};
 
 /// The IANA port of Geneve (RFC 8926 section 3.3).
@@ -77,6 +77,9 @@ pub struct Options {
     /// The TAP devices of ports; basic ones serve one worker [default: multiqueue]
     #[arg(long, value_name = "KIND")]
     pub tap: Option<TapBackend>,
+    /// How multiqueue TAP devices are read and written [default: auto]
+    #[arg(long, value_name = "HOW")]
+    pub io: Option<Io>,
     /// Connections that are tracked at once, at most [default: 262144]
     #[arg(long, value_name = "N")]
     pub connections: Option<u32>,
@@ -141,6 +144,8 @@ pub struct Config {
     pub processors: Vec<usize>,
     /// The kind of the ports' TAP devices. [`TapBackend::Basic`] goes with one worker only.
     pub tap: TapBackend,
+    /// How they are read and written, if they are [`TapBackend::Multiqueue`].
+    pub io: Io,
     /// Connections that are tracked at once, at most.
     pub connections: u32,
     /// How connections are judged and kept.
@@ -227,6 +232,7 @@ impl Options {
             poll: self.poll.or(below.poll),
             cpus: self.cpus.or(below.cpus),
             tap: self.tap.or(below.tap),
+            io: self.io.or(below.io),
             connections: self.connections.or(below.connections),
             half_open: self.half_open.or(below.half_open),
             fruitless: self.fruitless.or(below.fruitless),
@@ -300,6 +306,7 @@ impl Config {
             polling: options.poll.unwrap_or_default(),
             processors,
             tap,
+            io: options.io.unwrap_or_default(),
             connections,
             tracking,
             fruitless_per_s,
@@ -393,7 +400,7 @@ mod tests {
         assert_eq!(config.workers, 2);
         assert_eq!(config.southbound, ["a:1", "b:2"]);
         assert_eq!(config.encap_port, GENEVE_PORT);
-        assert_eq!(config.tap, TapBackend::Multiqueue);
+        assert_eq!((config.tap, config.io), (TapBackend::Multiqueue, Io::Auto));
         let config = parse(file, "--southbound [::1]:6642,c:3").unwrap();
         assert_eq!(config.southbound, ["[::1]:6642", "c:3"]);
     }
@@ -411,6 +418,7 @@ mod tests {
         check_refused(&format!("{good}tap = 'basic'"), "--workers 2", "--tap");
         check_refused(good, "--fruitless 0", "wait for good");
         check_refused(good, "--tap plain", "invalid value 'plain'");
+        check_refused(good, "--io aio", "invalid value 'aio'");
         check_refused(&format!("{good}tap = 'plain'"), "", "line 3");
         check_refused(good, "--encap-ip 0.0.0.0", "not the address of one node");
         check_refused(good, "--encap-ip pod", "invalid value 'pod'");

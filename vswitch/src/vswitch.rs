@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::datapath::{DataPath, DataPathConfig, DataPathError};
 use crate::health::Health;
 use crate::node::{self, Socket, SocketError};
+use crate::port::Taps;
 use crate::state::{State, StateError};
 use crate::{VERSION, http};
 
@@ -74,6 +75,9 @@ pub enum StartError {
     /// The data path cannot be started.
     #[error(transparent)]
     DataPath(#[from] DataPathError),
+    /// The kernel has no io_uring, keeps it from this process, or cannot do what is asked of it.
+    #[error("--io io-uring: the test of io_uring failed")]
+    IoUring(#[source] io::Error),
     /// The admin socket cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -111,13 +115,17 @@ impl Vswitch {
             polling: config.polling,
             processors: config.processors.clone(),
         })?);
-        tell_start(&config, &data_path);
+        let taps = Taps {
+            backend: config.tap,
+            transfer: config.io.transfer().map_err(StartError::IoUring)?,
+        };
+        tell_start(&config, taps, &data_path);
         let agent = agent(&config, &state, &data_path, started);
         let stop = CancellationToken::new();
         let (control, agent) = driver::start(driver::Parts {
             agent,
             data_path: data_path.clone(),
-            backend: config.tap,
+            taps,
             state,
             stop: stop.clone(),
         });
@@ -237,7 +245,7 @@ impl Vswitch {
 }
 
 /// What a log is read for first: which build runs here, and with what settings.
-fn tell_start(config: &Config, data_path: &DataPath) {
+fn tell_start(config: &Config, taps: Taps, data_path: &DataPath) {
     tracing::info!(
         version = VERSION,
         chassis = %config.chassis,
@@ -245,7 +253,8 @@ fn tell_start(config: &Config, data_path: &DataPath) {
         encap_port = data_path.encap_port(),
         tunnel_mtu = data_path.tunnel_mtu(),
         workers = config.workers,
-        tap = ?config.tap,
+        tap = ?taps.backend,
+        frames_a_call = ?taps.transfer,
         southbound = config.southbound.join(","),
         data_dir = %config.data_dir.display(),
         "the node starts"

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use vswitch::Vswitch;
 use vswitch::config::{Config, LogFormat};
 use vswitch::health::Unhealthy;
-use vswitch::port::{MemoryPort, TapBackend};
+use vswitch::port::{Io, MemoryPort, TapBackend};
 
 const OFTEN: Duration = Duration::from_millis(1);
 const SOON: Duration = Duration::from_secs(10);
@@ -25,6 +25,7 @@ fn config(directory: &std::path::Path) -> Config {
         admin_socket: directory.join("admin.sock"),
         workers: 2,
         tap: TapBackend::Multiqueue,
+        io: Io::Auto,
         connections: 1_024,
         tracking: Default::default(),
         fruitless_per_s: 8_000,

@@ -1,19 +1,21 @@
 //! Forwards frames between two devices and does nothing else: the ceiling for a switch on the same devices.
 //!
-//! `forwarder tap NETNS NETNS` joins TAP devices in two network namespaces; `forwarder tunnel NETNS OWN FAR` joins one with
-//! a Geneve tunnel between two addresses. The devices are called `eth0`, and are gone when the program is. It says `ready`
-//! on its standard error.
+//! `forwarder tap NETNS NETNS` joins TAP devices in two network namespaces, through one buffer; `forwarder ports NETNS NETNS IO`
+//! does it through weft's own ports, in batches, where `IO` is as in `vswitch --io`. `forwarder tunnel NETNS OWN FAR` joins a
+//! TAP device with a Geneve tunnel between two addresses. The devices are called `eth0`, and are gone when the program
+//! is. It says `ready` on its standard error.
 
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
+use clap::ValueEnum;
 use packet::geneve;
 use packet::offload::{self, Offload, TransportSum};
 use vswitch::buffer::{LARGE, Packet, Pool};
-use vswitch::port::{BATCH, Batch, Frame, Outer, Port, TapPort, TunnelPort};
+use vswitch::port::{BATCH, Batch, Frame, Io, Outer, Port, TapPort, Transfer, TunnelPort};
 use vswitch::sys::poll::Poll;
 use vswitch::sys::tap::{self, Offloads, Options, Queue};
 
@@ -32,8 +34,14 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["tap", one, other] => join(&[open(one)?, open(other)?]),
+        ["ports", one, other, io] => {
+            let transfer = Io::from_str(io, false).map_err(Error::msg)?.transfer()?;
+            join_ports([one, other], transfer)
+        }
         ["tunnel", netns, own, far] => Ends::open(netns, own.parse()?, far.parse()?)?.join(),
-        _ => bail!("usage: forwarder tap NETNS NETNS | forwarder tunnel NETNS OWN FAR"),
+        _ => bail!(
+            "usage: forwarder tap NETNS NETNS | forwarder ports NETNS NETNS IO | forwarder tunnel NETNS OWN FAR"
+        ),
     }
 }
 
@@ -77,6 +85,28 @@ fn join(queues: &[Queue; 2]) -> Result<()> {
     }
 }
 
+/// Reads from either device in batches, and writes them to the other.
+fn join_ports(ends: [&str; 2], transfer: Transfer) -> Result<()> {
+    let end = |netns| Ok::<_, Error>(TapPort::new(open(netns)?, transfer));
+    let mut ports = [end(ends[0])?, end(ends[1])?];
+    let mut poll = Poll::new()?;
+    for (port, token) in ports.iter().zip(0..) {
+        poll.add(port.readiness(), token)?;
+    }
+    let mut pool = Pool::new(256, 64);
+    let mut batch = Batch::default();
+    eprintln!("ready");
+    loop {
+        for token in poll.wait(None)? {
+            let from = token as usize & 1;
+            ports[from].receive(&mut pool, &mut batch)?;
+            // What the other side cannot take is lost.
+            ports[1 - from].transmit(&mut batch.frames, &mut |frame, _| pool.give(frame.packet));
+            batch.refused.clear();
+        }
+    }
+}
+
 /// A TAP device and a tunnel.
 struct Ends {
     tap: TapPort,
@@ -88,7 +118,7 @@ struct Ends {
 impl Ends {
     fn open(netns: &str, own: IpAddr, far: IpAddr) -> Result<Ends> {
         Ok(Ends {
-            tap: TapPort::new(open(netns)?),
+            tap: TapPort::new(open(netns)?, Transfer::Single),
             tunnel: TunnelPort::bind(SocketAddr::new(own, GENEVE_PORT))?,
             far: SocketAddr::new(far, GENEVE_PORT),
             pool: Pool::new(2_048, 256),

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::attach::InterfacePlan;
 use crate::datapath::{DataPath, PortFrame};
-use crate::port::TapBackend;
+use crate::port::Taps;
 use crate::probe::Report;
 use crate::state::State;
 
@@ -164,7 +164,7 @@ pub struct Parts {
     /// The data path that it controls.
     pub data_path: Arc<DataPath>,
     /// How the interfaces of ports are made.
-    pub backend: TapBackend,
+    pub taps: Taps,
     /// Where its state is saved.
     pub state: State,
     /// Ends it.
@@ -182,7 +182,7 @@ pub fn start(parts: Parts) -> (Control, JoinHandle<()>) {
         agent,
         data_path: parts.data_path.clone(),
         counting: Counting::default(),
-        interfaces: Interfaces::new(parts.data_path.clone(), parts.backend, events.clone()),
+        interfaces: Interfaces::new(parts.data_path.clone(), parts.taps, events.clone()),
         watch: Watch::start(parts.data_path, events.clone()),
         state: Arc::new(parts.state),
         events,

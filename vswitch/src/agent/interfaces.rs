@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::{Attachment, Event, OpenMode, Refusal, RefusalKind, WaiterId};
 use crate::attach::{self, InterfacePlan};
 use crate::datapath::DataPath;
-use crate::port::{Port, TapBackend};
+use crate::port::{Port, Taps};
 
 /// For how long to wait until workers have closed a device.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ pub(super) struct Interfaces {
 
 struct Shared {
     data_path: Arc<DataPath>,
-    backend: TapBackend,
+    taps: Taps,
     events: mpsc::Sender<Event>,
     /// By port. Each port has one piece of work at a time, which holds no entry while it waits for the kernel.
     places: DashMap<String, Place>,
@@ -44,14 +44,10 @@ enum Place {
 }
 
 impl Interfaces {
-    pub(super) fn new(
-        data_path: Arc<DataPath>,
-        backend: TapBackend,
-        events: mpsc::Sender<Event>,
-    ) -> Self {
+    pub(super) fn new(data_path: Arc<DataPath>, taps: Taps, events: mpsc::Sender<Event>) -> Self {
         let shared = Shared {
             data_path,
-            backend,
+            taps,
             events,
             places: DashMap::new(),
         };
@@ -147,7 +143,7 @@ impl Interfaces {
 
 impl Shared {
     fn open(&self, attachment: &Attachment, mode: OpenMode) -> Result<Vec<Box<dyn Port>>, Refusal> {
-        attach::open(attachment, mode, self.backend, self.data_path.workers())
+        attach::open(attachment, mode, self.taps, self.data_path.workers())
     }
 
     fn hold(&self, port: &str, ends: Vec<Box<dyn Port>>) {

@@ -6,14 +6,14 @@ use super::InterfacePlan;
 use super::link::{self, LinkError, errno};
 use super::netns::{Netns, NetnsError};
 use crate::agent::{Attachment, OpenMode, Refusal, RefusalKind};
-use crate::port::{Port, TapBackend};
+use crate::port::{Port, Taps};
 use crate::sys::tap::TapError;
 
 /// Opens the interface of an attachment: one port for each of `workers`.
 pub fn open(
     attachment: &Attachment,
     mode: OpenMode,
-    backend: TapBackend,
+    taps: Taps,
     workers: usize,
 ) -> Result<Vec<Box<dyn Port>>, Refusal> {
     let Attachment {
@@ -38,7 +38,7 @@ pub fn open(
         }
         _ => {}
     }
-    Ok(backend.open(Some(netns.as_fd()), interface, workers)?)
+    Ok(taps.open(Some(netns.as_fd()), interface, workers)?)
 }
 
 /// Makes the interface of an attachment what `plan` says, and up.

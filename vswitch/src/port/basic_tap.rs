@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use packet::offload::Offload;
 use pipeline::DropReason;
 
-use super::tap::{drain, reason};
+use super::tap::{Filling, reason};
 use super::{Batch, Capabilities, Frame, Lost, Port};
 use crate::buffer::{LARGE, Packet, Pool};
 use crate::sys::basic_tap::Device;
@@ -59,7 +59,7 @@ impl Port for BasicTapPort {
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {
-        drain(batch, || self.receive_one(pool))
+        Filling::new(batch).drain(|| self.receive_one(pool))
     }
 
     fn transmit(

@@ -17,7 +17,7 @@ use pipeline::DropReason;
 
 use crate::buffer::{Packet, Pool};
 
-pub use backend::TapBackend;
+pub use backend::{Io, TapBackend, Taps, Transfer};
 pub use basic_tap::BasicTapPort;
 pub use memory::{Loose, MemoryPort, Wire};
 pub use tap::TapPort;

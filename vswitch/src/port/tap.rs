@@ -1,31 +1,35 @@
 //! A queue of a TAP device as a port.
 
+mod many;
+
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use pipeline::DropReason;
 
-use super::{BATCH_BYTES, Batch, Capabilities, Frame, Lost, Port};
+use super::{BATCH_BYTES, Batch, Capabilities, Frame, Lost, Port, Transfer};
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
 use crate::sys::tap::Queue;
 
 /// A queue of a TAP device.
 ///
 /// A frame is read into a small buffer and, where it is longer, on into a large one that stands by: small frames never
-/// touch large buffers, and one system call reads either.
+/// touch large buffers, and one system call reads either. Where [`Transfer::Many`] is possible, one system call moves many.
 #[derive(Debug)]
 pub struct TapPort {
     queue: Queue,
     spare: Packet,
+    transfer: Transfer,
 }
 
 impl TapPort {
     /// The port at this end of `queue`.
-    pub fn new(queue: Queue) -> TapPort {
+    pub fn new(queue: Queue, transfer: Transfer) -> TapPort {
         TapPort {
             queue,
             spare: Packet::large(),
+            transfer,
         }
     }
 
@@ -89,7 +93,18 @@ impl Port for TapPort {
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {
-        drain(batch, || self.receive_one(pool))
+        let mut filling = Filling::new(batch);
+        while filling.has_room() {
+            let goes_on = if self.transfer == Transfer::Many && filling.is_a_burst() {
+                self.receive_many(pool, &mut filling)?
+            } else {
+                filling.add(self.receive_one(pool))?
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn transmit(
@@ -97,6 +112,9 @@ impl Port for TapPort {
         frames: &mut Vec<Frame>,
         done: &mut dyn FnMut(Frame, Result<(), DropReason>),
     ) {
+        if self.transfer == Transfer::Many {
+            self.transmit_many(frames, done);
+        }
         for frame in frames.drain(..) {
             let packet = &frame.packet;
             let sent = self.queue.transmit(&packet.offload, packet.bytes());
@@ -105,31 +123,56 @@ impl Port for TapPort {
     }
 }
 
-/// Fills `batch` with what `receive_one` brings, until there is no more. Of super-packets a few are a batch.
-pub(super) fn drain(
-    batch: &mut Batch,
-    mut receive_one: impl FnMut() -> io::Result<Result<Packet, DropReason>>,
-) -> Result<(), Lost> {
-    let mut bytes = 0;
-    while !batch.is_full() && bytes < BATCH_BYTES {
-        match receive_one() {
+/// A batch that is being filled. Of super-packets a few are a batch.
+pub(super) struct Filling<'b> {
+    batch: &'b mut Batch,
+    frames: usize,
+    bytes: usize,
+}
+
+impl<'b> Filling<'b> {
+    pub(super) fn new(batch: &'b mut Batch) -> Filling<'b> {
+        Filling {
+            batch,
+            frames: 0,
+            bytes: 0,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        !self.batch.is_full() && self.bytes < BATCH_BYTES
+    }
+
+    /// Adds what one read brought; false if there is no more.
+    fn add(&mut self, read: io::Result<Result<Packet, DropReason>>) -> Result<bool, Lost> {
+        match read {
             Ok(Ok(packet)) => {
-                bytes += packet.len();
-                batch.frames.push(Frame {
+                self.frames += 1;
+                self.bytes += packet.len();
+                self.batch.frames.push(Frame {
                     packet,
                     outer: None,
                 });
             }
-            Ok(Err(reason)) => batch.refused.push(reason),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Ok(Err(reason)) => self.batch.refused.push(reason),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::InvalidData => {
-                batch.refused.push(DropReason::OffloadInvalid);
+                self.batch.refused.push(DropReason::OffloadInvalid);
             }
             Err(error) => return Err(Lost(error)),
         }
+        Ok(true)
     }
-    Ok(())
+
+    /// Fills the batch with what `receive_one` brings, until there is no more.
+    pub(super) fn drain(
+        mut self,
+        mut receive_one: impl FnMut() -> io::Result<Result<Packet, DropReason>>,
+    ) -> Result<(), Lost> {
+        while self.has_room() && self.add(receive_one())? {}
+        Ok(())
+    }
 }
 
 /// Why the kernel did not take a frame. An interface that is down refuses with EIO.
@@ -153,7 +196,8 @@ mod tests {
                 packet.set_len(length);
                 Ok(Ok(packet))
             };
-            drain(&mut batch, endless).expect("the device is there");
+            let filled = Filling::new(&mut batch).drain(endless);
+            filled.expect("the device is there");
             assert_eq!(batch.frames.len(), expected, "{length} bytes");
         }
     }

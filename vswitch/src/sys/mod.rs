@@ -8,6 +8,7 @@
 pub mod basic_tap;
 pub mod poll;
 pub mod processor;
+pub mod ring;
 pub mod tap;
 pub mod udp;
 pub mod virtio;

@@ -76,7 +76,7 @@ pub(crate) fn all() -> Vec<Goal> {
             AtLeast(bound),
         );
     };
-    frames(Switched, ("bare", Switched), 0.85);
+    frames(Switched, ("bare-ring", Switched), 0.85);
     frames(Switched, ("ovs", Switched), 1.5);
     frames(Served, ("ovn", Served), 2.0);
     frames(Switched, ("linux", Switched), 1.0);

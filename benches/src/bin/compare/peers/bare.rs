@@ -14,18 +14,29 @@ use crate::peer::{Lane, Path, Peer, Standing, Station};
 use crate::shell;
 use crate::wire::{ADDRESSES, Wire, settle};
 
-pub(super) struct Bare;
+pub(super) struct Bare {
+    /// Whether one system call moves many frames, as weft's own ports do it.
+    pub(super) moves_many: bool,
+}
 
 /// The longest IP packet of a station whose packets go through the tunnel.
 const TUNNEL_MTU: u32 = 1_442;
 
 impl Peer for Bare {
     fn name(&self) -> &'static str {
-        "bare"
+        match self.moves_many {
+            false => "bare",
+            true => "bare-ring",
+        }
     }
 
     fn about(&self) -> &'static str {
-        "TAP to TAP, or TAP to Geneve with UDP_SEGMENT and UDP_GRO, and nothing else"
+        match self.moves_many {
+            false => "TAP to TAP, or TAP to Geneve with UDP_SEGMENT and UDP_GRO, and nothing else",
+            true => {
+                "TAP to TAP on one node through weft's own ports with io_uring, and nothing else"
+            }
+        }
     }
 
     fn programs(&self) -> &'static [&'static str] {
@@ -37,7 +48,14 @@ impl Peer for Bare {
     }
 
     fn set_up(&self, prefix: &str) -> Result<Standing> {
-        let (near, near_daemon) = local(prefix)?;
+        let (near, near_daemon) = local(prefix, self.moves_many)?;
+        if self.moves_many {
+            return Ok(Standing {
+                paths: vec![near],
+                processes: vec![near_daemon.id()],
+                _alive: Box::new(near_daemon),
+            });
+        }
         let (far, mut daemons, wire) = across(prefix)?;
         daemons.push(near_daemon);
         Ok(Standing {
@@ -48,13 +66,17 @@ impl Peer for Bare {
     }
 }
 
-fn local(prefix: &str) -> Result<(Path, Daemon)> {
+fn local(prefix: &str, moves_many: bool) -> Result<(Path, Daemon)> {
     let pods = [1, 2].map(|number| Namespace::new(&format!("{prefix}-{number}")));
     let [client, server] = pods;
     let (client, server) = (client?, server?);
     let here = Namespace::current("sandbox")?;
     let ends = [&client, &server].map(|pod| pod.path().display().to_string());
-    let daemon = start(prefix, &here, &["tap", &ends[0], &ends[1]])?;
+    let daemon = match moves_many {
+        false => start(prefix, &here, &["tap", &ends[0], &ends[1]]),
+        true => start(prefix, &here, &["ports", &ends[0], &ends[1], "io-uring"]),
+    };
+    let daemon = daemon?;
     let client = settle(client, "eth0", Ipv4Addr::new(10, 0, 1, 11))?;
     let server = settle(server, "eth0", Ipv4Addr::new(10, 0, 1, 12))?;
     Ok((path(Lane::Switched, client, server), daemon))

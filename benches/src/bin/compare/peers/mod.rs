@@ -12,7 +12,8 @@ use crate::peer::Peer;
 pub(crate) fn all() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(weft::Weft),
-        Box::new(bare::Bare),
+        Box::new(bare::Bare { moves_many: false }),
+        Box::new(bare::Bare { moves_many: true }),
         Box::new(linux::Linux),
         Box::new(ovs::Ovs { segments: false }),
         Box::new(ovs::Ovs { segments: true }),
