@@ -9,7 +9,7 @@ use packet::flow::ip_protocol;
 use super::datagram::Datagram;
 use super::sctp::Sctp;
 use super::settings::{Settings, Timeouts};
-use super::tcp::Tcp;
+use super::tcp::{self, Tcp};
 
 /// Which way a packet of a connection goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +73,24 @@ impl Progress {
             (Self::Sctp(sctp), segment) => sctp.advance(direction, segment),
             (Self::Datagram(datagram), _) => datagram.advance(direction),
             (Self::Tcp(tcp), _) => tcp.pass(direction),
+        }
+    }
+
+    /// What [`Progress::to_words`] would give for the packet's direction after [`Progress::advance`], for the packets that
+    /// are most common: valid ones of a connection that both ends want, which change nothing else. `None` says nothing.
+    #[inline]
+    pub fn follow(
+        protocol: u8,
+        words: [u64; Self::WORDS],
+        direction: Direction,
+        segment: &Segment,
+    ) -> Option<u64> {
+        match (protocol, segment) {
+            (ip_protocol::TCP, Segment::Tcp(segment)) => {
+                tcp::open::follow(words, direction, segment)
+            }
+            (ip_protocol::TCP | ip_protocol::SCTP, _) => None,
+            _ => (Datagram::from_word(words[0]) == Datagram::Answered).then_some(0),
         }
     }
 

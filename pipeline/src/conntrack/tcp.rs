@@ -6,6 +6,8 @@
 //! selectively acknowledged segments all are; blind guesses are not. A connection whose beginning was not seen is
 //! taken up.
 
+pub(super) mod open;
+
 use packet::TcpSegment;
 
 use super::progress::{Direction, Outcome, Progress};

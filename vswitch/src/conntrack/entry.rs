@@ -127,6 +127,9 @@ mod bit {
 /// state word too, so that who follows a connection needs its second line only.
 const FOLLOWED: [u8; 4] = [0, ip_protocol::TCP, ip_protocol::SCTP, 0];
 
+/// No timeout is less than that.
+pub(super) const LEAST_TIMEOUT_MS: u64 = 1_000;
+
 /// A connection. Two cache lines: who it is, and how it is.
 #[repr(C, align(64))]
 pub(super) struct Entry {
@@ -349,9 +352,7 @@ impl Entry {
         settings: &Settings,
         now_ms: u64,
     ) -> bool {
-        /// No timeout is less than that.
-        const LEAST_MS: u64 = 1_000;
-        if now_ms < last_seen_ms + LEAST_MS {
+        if now_ms < last_seen_ms + LEAST_TIMEOUT_MS {
             return false;
         }
         let protocol = (self.zone.load(Ordering::Relaxed) >> PROTOCOL_SHIFT) as u8;
@@ -361,6 +362,34 @@ impl Entry {
 
     pub(super) fn visible(&self) -> Visible {
         visible(self.state.load(Ordering::Relaxed))
+    }
+
+    /// The mark, and the sequence word of the direction as it is and as a packet makes it, if that is of the most common
+    /// kind and changes nothing else ([`Progress::follow`]).
+    #[inline]
+    pub(super) fn follow(
+        &self,
+        direction: Direction,
+        segment: &Segment,
+    ) -> Option<(Mark, u64, u64)> {
+        let state = self.state.load(Ordering::Acquire);
+        if state & bit::COUNTED != 0 {
+            return None;
+        }
+        let [forward, reply] = load(&self.sequences);
+        let words = [state & bit::PROGRESS, forward, reply];
+        let is = Progress::follow(followed(state), words, direction, segment)?;
+        let was = match direction {
+            Direction::Forward => forward,
+            Direction::Reply => reply,
+        };
+        Some((visible(state).mark, was, is))
+    }
+
+    /// Takes the sequence word of a direction further.
+    #[inline]
+    pub(super) fn set_sequence(&self, direction: Direction, word: u64) {
+        self.sequences[direction as usize].store(word, Ordering::Release);
     }
 
     /// What a packet would be to the connection, which stays as it is.
@@ -483,10 +512,16 @@ impl Entry {
 /// The progress in a state word and the sequence words.
 #[inline]
 fn progress(state: u64, [forward, reply]: [u64; 2]) -> Progress {
-    let protocol = FOLLOWED[(state >> bit::FOLLOWED_SHIFT & 3) as usize];
-    Progress::from_words(protocol, [state & bit::PROGRESS, forward, reply])
+    Progress::from_words(followed(state), [state & bit::PROGRESS, forward, reply])
 }
 
+/// The protocol in a state word, if it is one that says something of its progress.
+#[inline]
+fn followed(state: u64) -> u8 {
+    FOLLOWED[(state >> bit::FOLLOWED_SHIFT & 3) as usize]
+}
+
+#[inline]
 fn visible(state: u64) -> Visible {
     let mut nat = State::empty();
     nat.set(State::SNAT, state & bit::SNAT != 0);

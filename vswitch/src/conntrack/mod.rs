@@ -38,6 +38,7 @@
 
 mod affinity;
 mod entry;
+mod follow;
 mod insert;
 mod list;
 mod reference;

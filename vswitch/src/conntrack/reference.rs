@@ -1,10 +1,8 @@
 //! What a remembered verdict keeps of the connections that it was made of.
 
 use arrayvec::ArrayVec;
-use packet::Segment;
-use pipeline::conntrack::{Direction, Mark, Outcome};
+use pipeline::conntrack::{Direction, Mark};
 
-use super::entry::Step;
 use super::turn::Turn;
 use crate::table::sync::Ordering;
 
@@ -27,7 +25,7 @@ impl Reference {
     /// Stands for no reference.
     pub const NONE: u64 = u64::MAX;
 
-    fn new(
+    pub(super) fn new(
         index: u32,
         incarnation: u32,
         direction: Direction,
@@ -55,11 +53,13 @@ impl Reference {
         (word != Self::NONE).then_some(Reference(word))
     }
 
-    fn index(self) -> u32 {
+    #[inline]
+    pub(super) fn index(self) -> u32 {
         (self.0 & ((1 << INDEX_BITS) - 1)) as u32
     }
 
-    fn direction(self) -> Direction {
+    #[inline]
+    pub(super) fn direction(self) -> Direction {
         match self.0 & REPLY_BIT {
             0 => Direction::Forward,
             _ => Direction::Reply,
@@ -112,60 +112,5 @@ impl Turn<'_> {
     pub fn approach(&self, reference: Reference) {
         let entries = &self.table().entries;
         entries.prefetch(reference.index(), |entry| &entry.state);
-    }
-
-    /// True if a packet is to all these connections what an earlier one was, when a verdict was made; they then take
-    /// note of it. Otherwise nothing is noted.
-    pub fn follow(
-        &self,
-        references: impl Iterator<Item = Reference>,
-        segment: &Segment,
-        now_ms: u64,
-    ) -> bool {
-        let mut steps = ArrayVec::<(Reference, Step, u64), { Reference::MOST }>::new();
-        for reference in references.take(Reference::MOST) {
-            match self.step(reference, segment, now_ms) {
-                Some((step, last_seen_ms)) => steps.push((reference, step, last_seen_ms)),
-                None => return false,
-            }
-        }
-        for (reference, step, last_seen_ms) in steps {
-            let (index, direction) = (reference.index(), reference.direction());
-            let entry = self.entry(index);
-            if !entry.take(&step) {
-                self.advance(index, direction, segment, now_ms);
-                continue;
-            }
-            self.discount(index, &step);
-            if last_seen_ms != now_ms {
-                entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
-            }
-        }
-        true
-    }
-
-    /// What the packet makes of a connection that is to it what it was when the verdict was made, and when the last one
-    /// came; else nothing.
-    #[inline]
-    fn step(&self, reference: Reference, segment: &Segment, now_ms: u64) -> Option<(Step, u64)> {
-        let (index, direction) = (reference.index(), reference.direction());
-        let entry = self.entry(index);
-        // Only an entry that is live stays what it is until the turn ends.
-        if !entry.is_live() {
-            return None;
-        }
-        let settings = &self.table().settings;
-        let step = entry.judge(direction, segment, settings);
-        let is_answered = match step.outcome {
-            Outcome::Valid => true,
-            Outcome::Unanswered => false,
-            Outcome::Invalid | Outcome::Reopens => return None,
-        };
-        let incarnation = entry.incarnation.load(Ordering::Relaxed);
-        let mark = step.visible().mark;
-        let now = Reference::new(index, incarnation, direction, is_answered, mark);
-        let last_seen_ms = entry.last_seen_ms.load(Ordering::Relaxed);
-        let is_kept = !entry.is_expired_since(last_seen_ms, settings, now_ms);
-        (now == reference && is_kept).then_some((step, last_seen_ms))
     }
 }
