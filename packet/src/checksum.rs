@@ -38,6 +38,7 @@ pub(crate) fn pseudo_header(src: IpAddr, dst: IpAddr, protocol: u8, length: u32)
     checksum::pseudo_header(&src.into(), &dst.into(), protocol, length)
 }
 
+#[inline]
 fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -104,20 +105,42 @@ impl Delta {
         )
     }
 
+    /// As [`Delta::between`], for at most eight bytes.
+    #[inline]
+    pub(crate) fn of<const N: usize>(old: [u8; N], new: [u8; N]) -> Delta {
+        if old == new {
+            return Delta::default();
+        }
+        // Halves of a word are sums of 16-bit words as well, but for carries that come back when the sum is folded.
+        let halves = |word: u64| (word >> 32) + (word & 0xffff_ffff);
+        Delta(halves(!word(old)) + halves(word(new)))
+    }
+
     /// Both changes.
+    #[inline]
     pub(crate) fn and(self, other: Delta) -> Delta {
         Delta(self.0 + other.0)
     }
 
     /// The checksum field after the change (RFC 1624 equation 3).
+    #[inline]
     pub(crate) fn applied_to(self, field: u16) -> u16 {
         !self.added_to(!field)
     }
 
     /// A sum after the change.
+    #[inline]
     pub(crate) fn added_to(self, sum: u16) -> u16 {
         fold(u64::from(sum) + self.0)
     }
+}
+
+/// Bytes as they stand on the wire, as the end of a word.
+#[inline]
+fn word<const N: usize>(bytes: [u8; N]) -> u64 {
+    let mut word = [0; 8];
+    word[8 - N..].copy_from_slice(&bytes);
+    u64::from_be_bytes(word)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! cached verdict is met: TTL, length and TCP flags. Packets whose verdict depends on more than the key
 //! can hold have none: ARP, neighbour discovery and ICMP errors.
 
+mod glimpse;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -12,6 +14,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::Mac;
 use crate::flow::{Flow, Fragment, Ip, Network, Transport};
 use crate::header::icmp_type;
+
+pub use glimpse::Glimpse;
 
 /// The exact-match key of a flow at the port where it enters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -54,6 +58,24 @@ mod bit {
 }
 
 impl FlowKey {
+    /// The key of nothing, to be filled in.
+    const EMPTY: FlowKey = FlowKey {
+        ingress: 0,
+        eth_src: Mac([0; 6]),
+        eth_dst: Mac([0; 6]),
+        vlan: 0,
+        eth_type: 0,
+        ip_src: [0; 16],
+        ip_dst: [0; 16],
+        protocol: 0,
+        traffic_class: 0,
+        bits: 0,
+        reserved: 0,
+        transport_src: 0,
+        transport_dst: 0,
+        ingress_high: 0,
+    };
+
     /// The key of a packet that enters at `ingress`, the caller's number for the port or tunnel.
     ///
     /// `None` for ARP, RARP, neighbour discovery and ICMP errors: verdicts on them are never cached.
@@ -65,15 +87,8 @@ impl FlowKey {
             eth_dst: flow.eth_dst,
             vlan: flow.vlan.map_or(0, |tag| tag.control() | VLAN_PRESENT),
             eth_type: flow.eth_type,
-            ip_src: [0; 16],
-            ip_dst: [0; 16],
-            protocol: 0,
-            traffic_class: 0,
-            bits: 0,
-            reserved: 0,
-            transport_src: 0,
-            transport_dst: 0,
             ingress_high: (ingress >> 32) as u32,
+            ..Self::EMPTY
         };
         match &flow.network {
             Network::Other => Some(key),

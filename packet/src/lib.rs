@@ -20,6 +20,6 @@ pub use address::{Mac, MacError, solicited_node};
 pub use flow::{Flow, Layout};
 pub use fragment::{FragmentError, MIN_IPV4_MTU, Piece, fragment_ipv4};
 pub use header::{ETHERNET_LENGTH, IPV4_LENGTH, IPV6_LENGTH, VLAN_TAG_LENGTH, icmp_type};
-pub use key::FlowKey;
+pub use key::{FlowKey, Glimpse};
 pub use parse::{MAX_EXTENSION_HEADERS, ParseError, parse};
 pub use segment::{Segment, TcpSegment};

@@ -1,5 +1,6 @@
 //! Changes to a frame in place: what a switch or router does to a packet that it passes on.
 
+mod stamp;
 mod translate;
 
 use zerocopy::FromBytes;
@@ -8,6 +9,7 @@ use crate::flow::{VlanTag, ether_type};
 use crate::header::{ETHERNET_LENGTH, Ethernet, Ipv4, Ipv6, VLAN_TAG_LENGTH, Vlan};
 use crate::{Layout, Mac, checksum};
 
+pub use stamp::Stamp;
 pub use translate::{Translation, translate};
 
 /// Bytes of the two addresses that start an Ethernet header.

@@ -66,8 +66,9 @@ impl Segment {
     }
 }
 
+/// Reads a TCP segment from its header to its end.
 #[inline]
-fn tcp(bytes: &[u8]) -> Option<TcpSegment> {
+pub(crate) fn tcp(bytes: &[u8]) -> Option<TcpSegment> {
     const SYN: u16 = 2;
     let (tcp, rest) = Tcp::ref_from_prefix(bytes).ok()?;
     let offset_flags = tcp.offset_flags.get();

@@ -1,0 +1,164 @@
+//! What is glimpsed of a packet, and what a stamp makes of it, beside what the thorough ways read and make.
+
+use std::net::IpAddr;
+
+use etherparse::PacketBuilder;
+use packet::flow::Network;
+use packet::offload::TransportSum;
+use packet::rewrite::{Stamp, Translation, decrement_ttl, set_eth_dst, set_eth_src, translate};
+use packet::{FlowKey, Glimpse, Mac, Segment, parse};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+const INGRESS: u64 = 0x8000_0001_0002_0003;
+
+/// A frame of TCP or UDP, with a checksum that may be wrong or absent, and padding.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let addresses = prop_oneof![
+        any::<([u8; 4], [u8; 4])>().prop_map(|(src, dst)| (src.to_vec(), dst.to_vec())),
+        any::<([u8; 16], [u8; 16])>().prop_map(|(src, dst)| (src.to_vec(), dst.to_vec())),
+    ];
+    let above = (any::<bool>(), any::<(u16, u16)>(), any::<(u32, u16, u8)>());
+    let payload = vec(any::<u8>(), 0..40);
+    let sums = option::weighted(0.3, prop_oneof![Just(0), Just(u16::MAX), any::<u16>()]);
+    (addresses, above, any::<u8>(), payload, sums, 0_usize..4).prop_map(
+        |((src, dst), (is_tcp, ports, tcp), ttl, payload, sum, padding)| {
+            let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+            let is_ipv4 = src.len() == 4;
+            let network = match is_ipv4 {
+                true => link.ipv4(src.try_into().unwrap(), dst.try_into().unwrap(), ttl),
+                false => link.ipv6(src.try_into().unwrap(), dst.try_into().unwrap(), ttl),
+            };
+            let mut frame = Vec::new();
+            let (sequence, window, flags) = tcp;
+            let at = match is_tcp {
+                true => {
+                    let mut above = network.tcp(ports.0, ports.1, sequence, window);
+                    if flags & 1 != 0 {
+                        above = above.ack(sequence ^ 0x55).psh();
+                    }
+                    above.write(&mut frame, &payload).unwrap();
+                    16
+                }
+                false => {
+                    let above = network.udp(ports.0, ports.1);
+                    above.write(&mut frame, &payload).unwrap();
+                    6
+                }
+            };
+            if let Some(sum) = sum {
+                let at = at + if is_ipv4 { 34 } else { 54 };
+                frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+            }
+            frame.resize(frame.len() + padding, 0);
+            frame
+        },
+    )
+}
+
+/// Compares a glimpse with what is read thoroughly; true if there was one.
+fn check_glimpse(frame: &[u8]) -> bool {
+    let Some(glimpse) = Glimpse::of(frame, INGRESS) else {
+        return false;
+    };
+    let (flow, layout) = parse(frame).expect("what is glimpsed can be read");
+    let Network::Ip(ip) = &flow.network else {
+        panic!("no IP: {flow:?}");
+    };
+    assert_eq!(Some(glimpse.key), FlowKey::of(INGRESS, &flow));
+    assert_eq!(
+        (glimpse.ttl, u32::from(glimpse.length)),
+        (ip.ttl, flow.length)
+    );
+    assert_eq!(glimpse.layout(), layout);
+    assert_eq!(
+        (glimpse.is_ipv4(), glimpse.protocol()),
+        (ip.src.is_ipv4(), ip.protocol)
+    );
+    assert_eq!(
+        glimpse.segment(frame),
+        Segment::of(frame, &flow, &layout, flow.length as usize)
+    );
+    true
+}
+
+fn translations() -> impl Strategy<Value = Translation> {
+    let ip = || option::of(any::<[u8; 4]>().prop_map(IpAddr::from));
+    let port = || option::of(any::<u16>());
+    (ip(), ip(), port(), port()).prop_map(|(ip_src, ip_dst, port_src, port_dst)| Translation {
+        ip_src,
+        ip_dst,
+        port_src,
+        port_dst,
+        ..Translation::default()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_usual_packets_are_glimpsed_as_they_are_read(frame in frames()) {
+        prop_assert!(check_glimpse(&frame));
+    }
+
+    #[test]
+    fn nothing_else_is_glimpsed_than_is_read(
+        mut frame in frames(),
+        changes in vec((any::<Index>(), any::<u8>()), 1..4),
+        cut: Index,
+        is_cut: bool,
+    ) {
+        for (at, byte) in changes {
+            // Where the headers are.
+            let at = at.index(frame.len().min(56));
+            frame[at] = byte;
+        }
+        if is_cut {
+            frame.truncate(cut.index(frame.len()));
+        }
+        check_glimpse(&frame);
+    }
+
+    #[test]
+    fn a_stamp_makes_of_a_packet_what_its_parts_make_of_it(
+        frame in frames(),
+        macs in any::<(Option<[u8; 6]>, Option<[u8; 6]>)>(),
+        hops in 0_u8..3,
+        translation in translations(),
+        is_partial: bool,
+    ) {
+        let macs = (macs.0.map(Mac), macs.1.map(Mac));
+        let sum = if is_partial { TransportSum::Partial } else { TransportSum::Complete };
+        let glimpse = Glimpse::of(&frame, INGRESS).expect("a usual packet");
+        let layout = glimpse.layout();
+        let mut expected = frame.clone();
+        if let Some(mac) = macs.0 {
+            set_eth_src(&mut expected, mac);
+        }
+        if let Some(mac) = macs.1 {
+            set_eth_dst(&mut expected, mac);
+        }
+        decrement_ttl(&mut expected, layout, hops);
+        translate(&mut expected, layout, &translation, sum);
+        let mut stamped = frame;
+        let stamp = Stamp::new(macs, hops, &translation).expect("changes that it can make");
+        stamp.put(&mut stamped, &glimpse, sum);
+        prop_assert_eq!(stamped, expected);
+    }
+}
+
+#[test]
+fn there_is_no_stamp_for_what_it_cannot_change() {
+    let addresses = Translation {
+        ip_dst: Some("fd00::1".parse().expect("an address")),
+        ..Translation::default()
+    };
+    let identifier = Translation {
+        identifier: Some(1),
+        ..Translation::default()
+    };
+    for translation in [addresses, identifier] {
+        assert_eq!(Stamp::new((None, None), 1, &translation), None);
+    }
+}
