@@ -3,7 +3,8 @@
 use packet::flow::{Ip, Network, Transport, VlanTag};
 use packet::offload::TransportSum;
 use packet::rewrite::{
-    Translation, decrement_ttl, pop_vlan, push_vlan, set_dscp, set_eth_dst, set_eth_src, translate,
+    Stamp, Translation, decrement_ttl, pop_vlan, push_vlan, set_dscp, set_eth_dst, set_eth_src,
+    translate,
 };
 use packet::{Flow, Layout, Mac, VLAN_TAG_LENGTH};
 
@@ -65,6 +66,18 @@ impl Rewrite {
             change(ip, &self.translation);
         }
         changed
+    }
+
+    /// The changes as a stamp, if they are such as it can make.
+    pub fn stamp(&self) -> Option<Stamp> {
+        if self.vlan.is_some() || self.dscp.is_some() {
+            return None;
+        }
+        Stamp::new(
+            (self.eth_src, self.eth_dst),
+            self.ttl_decrement,
+            &self.translation,
+        )
     }
 
     /// Changes the frame that begins at `start` in `buffer`; returns where it begins now.

@@ -142,11 +142,12 @@ impl Entry {
         }
     }
 
+    #[inline]
     pub(super) fn has_key(&self, key: &Key) -> bool {
-        self.key
-            .iter()
-            .zip(key)
-            .all(|(word, value)| word.load(Ordering::Relaxed) == *value)
+        let words = self.key.iter().zip(key);
+        // Without a branch for each word.
+        let difference = |(word, value): (&AtomicU64, &u64)| word.load(Ordering::Relaxed) ^ value;
+        words.map(difference).fold(0, |all, bits| all | bits) == 0
     }
 
     pub(super) fn key(&self) -> Key {

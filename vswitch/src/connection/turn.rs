@@ -47,6 +47,8 @@ pub struct Member<A> {
     table: Arc<ConnectionTable<A>>,
     reader: usize,
     waiting: Waiting,
+    /// Turns begun.
+    turns: u64,
 }
 
 /// A time in which what is found stays as it is. Keep it short: a batch.
@@ -60,6 +62,8 @@ pub struct Turn<'m, A> {
 pub struct Approach {
     place: Place,
     index: Option<u32>,
+    /// The number of the turn, in which alone the entry is what it was.
+    turn: u64,
 }
 
 /// A remembered flow, found within a turn.
@@ -77,6 +81,7 @@ impl<A> Member<A> {
             table,
             reader,
             waiting: Waiting::new(),
+            turns: 0,
         }
     }
 }
@@ -85,6 +90,7 @@ impl<A: Hash + Eq> Member<A> {
     /// Begins a turn: entries whose last readers are gone are free again.
     pub fn begin(&mut self) -> Turn<'_, A> {
         self.reclaim();
+        self.turns += 1;
         self.table.quiescence.enter(self.reader);
         Turn { member: self }
     }
@@ -117,14 +123,20 @@ impl<A: Hash + Eq> Turn<'_, A> {
     }
 
     /// Begins to look for a key.
+    #[inline]
     pub fn approach(&self, key: &Key) -> Approach {
         let table = self.table();
         let place = table.place(key);
         table.buckets.prefetch(place);
-        Approach { place, index: None }
+        Approach {
+            place,
+            index: None,
+            turn: self.member.turns,
+        }
     }
 
     /// Goes on to the entry.
+    #[inline]
     pub fn approach_entry(&self, approach: &mut Approach) {
         let table = self.table();
         let place = approach.place;
@@ -136,6 +148,7 @@ impl<A: Hash + Eq> Turn<'_, A> {
     }
 
     /// Goes on to the action, and gives the first words of what the verdict seems to refer to.
+    #[inline]
     pub fn approach_action(&self, approach: &Approach) -> Option<[u64; NEAR]> {
         let table = self.table();
         let entry = table.entries.get(approach.index?);
@@ -153,15 +166,30 @@ impl<A: Hash + Eq> Turn<'_, A> {
     }
 
     /// The remembered flow with this key, which was approached.
+    #[inline]
     pub fn find_approached(&self, approach: &Approach, key: &Key) -> Option<Connection<'_, A>> {
-        self.find_at(approach.place, key)
+        let table = self.table();
+        let is_it = |index: &u32| {
+            let entry = table.entries.get(*index);
+            approach.turn == self.member.turns && entry.is_live() && entry.has_key(key)
+        };
+        match approach.index.filter(is_it) {
+            Some(index) => self.connection(index),
+            None => self.find_at(approach.place, key),
+        }
     }
 
-    #[expect(unsafe_code, reason = "the action is borrowed for the turn")]
     fn find_at(&self, place: Place, key: &Key) -> Option<Connection<'_, A>> {
         let table = self.table();
         let is_it = |index| table.entries.get(index).has_key(key).then_some(index);
-        let index = table.buckets.find(place, is_it)?;
+        self.connection(table.buckets.find(place, is_it)?)
+    }
+
+    /// What an entry says that was found in a slot within this turn.
+    #[inline]
+    #[expect(unsafe_code, reason = "the action is borrowed for the turn")]
+    fn connection(&self, index: u32) -> Option<Connection<'_, A>> {
+        let table = self.table();
         let entry = table.entries.get(index);
         let id = Id(entry.action.load(Ordering::Relaxed));
         // SAFETY: the entry was found in a slot within this turn, so it is not freed before the turn ends, and until
@@ -322,17 +350,20 @@ impl<'t, A> Connection<'t, A> {
     }
 
     /// What the verdict refers to in another table, as [`References`] has it.
+    #[inline]
     pub fn references(&self) -> impl Iterator<Item = u64> + Clone + use<'t, A> {
         let words = self.entry.near.iter().chain(self.far);
         words.map(|word| word.load(Ordering::Relaxed))
     }
 
     /// True if the verdict was last found valid for this snapshot.
+    #[inline]
     pub fn is_valid_for(&self, snapshot: u64) -> bool {
         self.entry.snapshot.load(Ordering::Relaxed) == snapshot
     }
 
     /// The generation sum of what the verdict was made of.
+    #[inline]
     pub fn generation(&self) -> u64 {
         self.entry.generation.load(Ordering::Relaxed)
     }
@@ -343,12 +374,14 @@ impl<'t, A> Connection<'t, A> {
     }
 
     /// True if the verdict holds for a packet with this TTL and length.
+    #[inline]
     pub fn admits(&self, ttl: u8, length: u32) -> bool {
         u32::from(ttl) >= self.entry.ttl_min.load(Ordering::Relaxed)
             && length <= self.entry.length_max.load(Ordering::Relaxed)
     }
 
     /// Notes that a packet of the flow has come. The entry is written only if that is news.
+    #[inline]
     pub fn touch(&self, now_ms: u64) {
         let last_seen_ms = &self.entry.last_seen_ms;
         if last_seen_ms.load(Ordering::Relaxed) != now_ms {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pipeline::{Branch, Deps, Destination, LearnedKey, Logged, Verdict};
 
+use super::Quick;
 use crate::connection::Like;
 use crate::credit::Account;
 use crate::meter::Meter;
@@ -12,6 +13,8 @@ use crate::meter::Meter;
 /// What to do with the packets of a flow, and what that was made of. Equal ones are kept once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Action {
+    /// How usual packets are carried without looking further, if they can be.
+    pub quick: Option<Quick>,
     /// The packets that come of one, in order.
     pub branches: Box<[Branch]>,
     /// The learned entries that the flow uses.
@@ -57,7 +60,9 @@ impl Like<Action> for Decided {
 
     fn make(self) -> Action {
         let verdict = self.verdict;
+        let is_logged = !verdict.logs.is_empty();
         Action {
+            quick: Quick::of(&verdict.branches).filter(|_| !is_logged),
             branches: verdict.branches.into_vec().into_boxed_slice(),
             used: verdict.used.into_vec().into_boxed_slice(),
             deps: verdict.deps,

@@ -15,6 +15,8 @@
 //! 9. [`offload`]: what the way out cannot do on a packet, done here;
 //! 10. [`transmit`]: everything that the batch made.
 //!
+//! Most packets are usual ones of known flows: [`express`] takes them through steps 3 to 6 at once.
+//!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
 //! A port whose packets lead nowhere ([`allowance`]) or exceed its rate ([`send_rate`]) has to wait, and a sender on another
@@ -29,6 +31,7 @@ mod decapsulate;
 mod decide;
 mod encapsulate;
 mod execute;
+mod express;
 mod hold;
 mod learn;
 mod limit;
@@ -74,6 +77,7 @@ use crate::sys::processor::processor_losses;
 pub use action::Action;
 pub use allowance::FRUITLESS_PER_S;
 pub use command::Command;
+pub use express::Quick;
 pub use learn::{EVENT_INTERVAL_MS, Event};
 pub use monitor::PortFrame;
 pub use pace::Polling;
@@ -83,6 +87,7 @@ pub use ports::{TUNNELS, TunnelRegistry};
 use action::Decided;
 use allowance::{End, lead_somewhere};
 use credit::Credits;
+use express::Met;
 use hold::HoldQueue;
 use learn::Events;
 use monitor::Monitor;
@@ -348,7 +353,7 @@ impl Forwarder {
     fn forward_batch(&mut self, door: Door, turns: &mut Turns<'_>, moment: Moment<'_>) {
         let mut frames = std::mem::take(&mut self.batch.frames);
         let mut packets = ArrayVec::<Packet, GROUP>::new();
-        let mut group = ArrayVec::<(About, Sought), GROUP>::new();
+        let mut group = ArrayVec::<Met, GROUP>::new();
         let mut frames_left = frames.drain(..);
         while frames_left.len() > 0 {
             for frame in frames_left.by_ref().take(GROUP) {
@@ -356,26 +361,40 @@ impl Forwarder {
                     Door::Port(id) => self.enter_port(id, frame.packet, moment),
                     Door::Tunnel => self.decapsulate(frame, moment),
                 };
-                if let Some((packet, place)) = entered
-                    && let Some((packet, about)) = self.parse(packet, door, place, moment)
-                {
-                    let sought = turns.seek(&about);
+                if let Some((packet, place)) = entered {
+                    group.push(turns.meet(&packet, place));
                     packets.push(packet);
-                    group.push((about, sought));
                 }
             }
             turns.approach(&mut group);
-            for (packet, (about, sought)) in packets.drain(..).zip(&mut group) {
-                let subject = Subject { packet, about };
-                match subject.piece() {
-                    None => self.forward(subject, sought, turns, moment),
-                    Some(piece) => self.forward_fragment(subject, piece, turns, moment),
+            for (packet, met) in packets.drain(..).zip(&group) {
+                if let Some(packet) = self.express(packet, met, door, turns, moment) {
+                    self.forward_read(packet, (door, met.place), turns, moment);
                 }
             }
             group.clear();
         }
         drop(frames_left);
         self.batch.frames = frames;
+    }
+
+    /// The steps from reading the headers on.
+    fn forward_read(
+        &mut self,
+        packet: Packet,
+        (door, place): (Door, Place),
+        turns: &mut Turns<'_>,
+        moment: Moment<'_>,
+    ) {
+        let Some((packet, mut about)) = self.parse(packet, door, place, moment) else {
+            return;
+        };
+        let about = &mut about;
+        let subject = Subject { packet, about };
+        match subject.piece() {
+            None => self.look_up(subject, turns, moment),
+            Some(piece) => self.forward_fragment(subject, piece, turns, moment),
+        }
     }
 
     /// As [`Forwarder::forward`], for a packet by itself.
@@ -392,7 +411,7 @@ impl Forwarder {
         turns: &mut Turns<'_>,
         moment: Moment<'_>,
     ) {
-        let memory = recall::recall(turns, (&subject, sought), moment);
+        let memory = turns.recall((&subject, sought), moment);
         self.count_recall(&memory);
         if let recall::Memory::Valid(connection) = memory {
             connection.touch(moment.now_ms);
@@ -453,9 +472,20 @@ impl Forwarder {
 
     /// Counts the end of a packet that goes nowhere, and takes its buffer back.
     fn discard(&mut self, packet: Packet, reason: DropReason, about: &About, moment: Moment<'_>) {
-        self.ports.count_drop(about.door);
+        self.end(packet, reason, (about.door, about.place), moment);
+    }
+
+    /// As [`Forwarder::discard`], for a packet that came in there.
+    fn end(
+        &mut self,
+        packet: Packet,
+        reason: DropReason,
+        (door, place): (Door, Place),
+        moment: Moment<'_>,
+    ) {
+        self.ports.count_drop(door);
         self.counters
-            .count_drop(reason, moment.now_ms, about.place.number(), packet.bytes());
+            .count_drop(reason, moment.now_ms, place.number(), packet.bytes());
         self.pool.give(packet);
     }
 }

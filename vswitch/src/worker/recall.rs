@@ -1,11 +1,11 @@
 //! Step 4: the verdict on an earlier packet of the flow, if it still holds.
 
-use arrayvec::ArrayVec;
-use packet::FlowKey;
 use packet::flow::Network;
+use packet::{FlowKey, Segment};
 
+use super::express::Met;
 use super::parse::{About, Subject};
-use super::{Action, Forwarder, GROUP, Moment, Turns};
+use super::{Action, Forwarder, Moment, Turns};
 use crate::connection::{Approach, Connection, Key};
 use crate::conntrack::Reference;
 
@@ -20,21 +20,20 @@ impl Sought {
 
 impl Turns<'_> {
     /// Begins to look for what is remembered of a packet's flow.
-    #[inline(always)]
     pub(super) fn seek(&self, about: &About) -> Sought {
         let key = FlowKey::of(about.place.number(), &about.flow).map(|key| key.words());
         Sought(key.map(|key| (key, self.flows.approach(&key))))
     }
 
     /// Brings near what will be looked at of each packet of a group, step by step for all of them.
-    pub(super) fn approach(&self, group: &mut ArrayVec<(About, Sought), GROUP>) {
-        for (_, sought) in &mut *group {
-            if let Some((_, approach)) = &mut sought.0 {
+    pub(super) fn approach(&self, group: &mut [Met]) {
+        for met in &mut *group {
+            if let Some((_, approach)) = &mut met.usual {
                 self.flows.approach_entry(approach);
             }
         }
-        for (_, sought) in group {
-            let Some((_, approach)) = &sought.0 else {
+        for met in group {
+            let Some((_, approach)) = &met.usual else {
                 continue;
             };
             let words = self.flows.approach_action(approach).into_iter().flatten();
@@ -71,46 +70,70 @@ impl Memory<'_> {
     }
 }
 
-/// Looks the packet's flow up. A verdict holds if nothing that it was made of has changed; the connections then take
-/// note of the packet.
-pub(super) fn recall<'t>(
-    turns: &'t Turns<'_>,
-    (subject, sought): (&Subject<'_>, &Sought),
-    moment: Moment<'_>,
-) -> Memory<'t> {
-    let Some((key, approach)) = &sought.0 else {
-        return Memory::Never;
-    };
-    let Some(connection) = turns.flows.find_approached(approach, key) else {
-        return Memory::Unknown;
-    };
-    let snapshot = moment.snapshot;
-    if !connection.is_valid_for(snapshot.tables_number) {
-        let sum = snapshot.tables.generation_sum(&connection.action().deps);
-        if sum != connection.generation() {
-            return Memory::Void;
+impl Turns<'_> {
+    /// Looks a flow up. A verdict holds if nothing that it was made of has changed, for packets with such a TTL and length; of
+    /// the connections that it was made of only [`Turns::follow`] knows.
+    #[inline]
+    pub(super) fn find<'t>(
+        &'t self,
+        (key, approach): (&Key, &Approach),
+        (ttl, length): (u8, u32),
+        moment: Moment<'_>,
+    ) -> Memory<'t> {
+        let Some(connection) = self.flows.find_approached(approach, key) else {
+            return Memory::Unknown;
+        };
+        let snapshot = moment.snapshot;
+        if !connection.is_valid_for(snapshot.tables_number) {
+            let sum = snapshot.tables.generation_sum(&connection.action().deps);
+            if sum != connection.generation() {
+                return Memory::Void;
+            }
+            connection.validate(snapshot.tables_number);
         }
-        connection.validate(snapshot.tables_number);
+        if !connection.admits(ttl, length) {
+            return Memory::Unfit;
+        }
+        Memory::Valid(connection)
     }
-    let flow = &subject.about.flow;
-    let ttl = match &flow.network {
-        Network::Ip(ip) => ip.ttl,
-        _ => 0,
-    };
-    if !connection.admits(ttl, flow.length) {
-        return Memory::Unfit;
+
+    /// Whether the connections are what they were when the verdict was made. They then take note of the packet.
+    #[inline]
+    pub(super) fn follow(
+        &self,
+        connection: &Connection<'_, Action>,
+        segment: impl FnOnce() -> Segment,
+        now_ms: u64,
+    ) -> bool {
+        let mut references = connection
+            .references()
+            .map_while(Reference::of_word)
+            .peekable();
+        references.peek().is_none() || self.tracked.follow(references, &segment(), now_ms)
     }
-    let mut references = connection
-        .references()
-        .map_while(Reference::of_word)
-        .peekable();
-    if references.peek().is_some() {
-        let segment = subject.segment();
-        if !turns.tracked.follow(references, &segment, moment.now_ms) {
+
+    /// What is remembered of a packet's flow, which the packet takes further.
+    pub(super) fn recall<'t>(
+        &'t self,
+        (subject, sought): (&Subject<'_>, &Sought),
+        moment: Moment<'_>,
+    ) -> Memory<'t> {
+        let Some((key, approach)) = &sought.0 else {
+            return Memory::Never;
+        };
+        let flow = &subject.about.flow;
+        let ttl = match &flow.network {
+            Network::Ip(ip) => ip.ttl,
+            _ => 0,
+        };
+        let memory = self.find((key, approach), (ttl, flow.length), moment);
+        if let Memory::Valid(connection) = &memory
+            && !self.follow(connection, || subject.segment(), moment.now_ms)
+        {
             return Memory::Moved;
         }
+        memory
     }
-    Memory::Valid(connection)
 }
 
 impl Forwarder {
