@@ -39,7 +39,7 @@ mod table;
 mod turn;
 
 pub use crate::table::interner::Like;
-pub use table::{ConnectionTable, Key, References, TableCounts};
+pub use table::{ConnectionTable, Key, NO_REFERENCE, References, TableCounts};
 pub use turn::{Approach, Connection, Fresh, Member, NotRemembered, Turn};
 
 /// A flow may be evicted for a new one when it has been idle for so long, in milliseconds.

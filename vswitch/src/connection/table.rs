@@ -13,9 +13,11 @@ use crate::table::sync::{AtomicU32, AtomicU64, HasherSeed, Ordering};
 
 /// A flow's key as machine words.
 pub type Key = [u64; 8];
-/// What a verdict refers to in another table, in words that mean nothing here. Not all need be used: the fewer, the
-/// better, as only [`NEAR`] of them stand in the entry itself.
+/// What a verdict refers to in another table, in words that mean nothing here. Those that are not used are the last, and
+/// [`NO_REFERENCE`]: the fewer are used, the better, as only [`NEAR`] of them stand in the entry itself.
 pub type References = [u64; 6];
+/// Stands in the place of a reference that is not used.
+pub const NO_REFERENCE: u64 = u64::MAX;
 
 /// References in the entry.
 pub(super) const NEAR: usize = 2;
@@ -52,6 +54,8 @@ pub(super) struct Entry {
     pub(super) action: AtomicU32,
     pub(super) length_max: AtomicU32,
     pub(super) ttl_min: AtomicU32,
+    /// How many references are used: who follows no more than [`NEAR`] needs not look beside the entry.
+    pub(super) references: AtomicU32,
     /// 1 while the entry stands in a slot or is about to.
     pub(super) is_live: AtomicU32,
     /// In the free list: the next one's number plus one.
@@ -137,6 +141,7 @@ impl Entry {
             action: AtomicU32::new(0),
             length_max: AtomicU32::new(0),
             ttl_min: AtomicU32::new(0),
+            references: AtomicU32::new(0),
             is_live: AtomicU32::new(0),
             next_free: AtomicU32::new(next_free),
         }

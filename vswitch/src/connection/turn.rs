@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::table::{ConnectionTable, Entry, FAR, Key, NEAR, References};
+use super::table::{ConnectionTable, Entry, FAR, Key, NO_REFERENCE, References};
 use crate::table::buckets::Place;
 use crate::table::interner::{Id, Like};
 use crate::table::sync::{AtomicU64, Ordering, fence};
@@ -149,15 +149,19 @@ impl<A: Hash + Eq> Turn<'_, A> {
 
     /// Goes on to the action, and gives the first words of what the verdict seems to refer to.
     #[inline]
-    pub fn approach_action(&self, approach: &Approach) -> Option<[u64; NEAR]> {
+    pub fn approach_action(&self, approach: &Approach) -> impl Iterator<Item = u64> {
         let table = self.table();
-        let entry = table.entries.get(approach.index?);
-        table
-            .actions
-            .prefetch(Id(entry.action.load(Ordering::Relaxed)));
-        Some(std::array::from_fn(|at| {
-            entry.near[at].load(Ordering::Relaxed)
-        }))
+        let entry = approach.index.map(|index| table.entries.get(index));
+        if let Some(entry) = entry {
+            table
+                .actions
+                .prefetch(Id(entry.action.load(Ordering::Relaxed)));
+        }
+        entry.into_iter().flat_map(|entry| {
+            let used = entry.references.load(Ordering::Relaxed);
+            let words = entry.near.iter().take(used as usize);
+            words.map(|word| word.load(Ordering::Relaxed))
+        })
     }
 
     /// The remembered flow with this key.
@@ -285,10 +289,15 @@ impl<A: Hash + Eq> Turn<'_, A> {
         for (word, value) in entry.key.iter().zip(key) {
             word.store(*value, Ordering::Relaxed);
         }
-        let references = entry.near.iter().chain(&table.far[index as usize]);
-        for (word, value) in references.zip(fresh.references) {
-            word.store(value, Ordering::Relaxed);
+        let places = entry.near.iter().chain(&table.far[index as usize]);
+        let used = fresh.references.iter();
+        let used = used.take_while(|word| **word != NO_REFERENCE);
+        let mut references = 0;
+        for (place, word) in places.zip(used) {
+            place.store(*word, Ordering::Relaxed);
+            references += 1;
         }
+        entry.references.store(references, Ordering::Relaxed);
         entry.generation.store(fresh.generation, Ordering::Relaxed);
         entry.snapshot.store(fresh.snapshot, Ordering::Relaxed);
         entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
@@ -349,10 +358,12 @@ impl<'t, A> Connection<'t, A> {
         self.action
     }
 
-    /// What the verdict refers to in another table, as [`References`] has it.
+    /// What the verdict refers to in another table: the used ones of [`References`].
     #[inline]
     pub fn references(&self) -> impl Iterator<Item = u64> + Clone + use<'t, A> {
+        let used = self.entry.references.load(Ordering::Relaxed);
         let words = self.entry.near.iter().chain(self.far);
+        let words = words.take(used as usize);
         words.map(|word| word.load(Ordering::Relaxed))
     }
 

@@ -43,6 +43,9 @@ impl<T: Hash + Eq> Like<T> for T {
     }
 }
 
+/// What the processor fetches at once.
+type Line = [u64; 8];
+
 /// All interned values, at most as many as there are places.
 pub(crate) struct Interner<T> {
     places: Box<[AtomicPtr<T>]>,
@@ -137,11 +140,13 @@ impl<T: Hash + Eq> Interner<T> {
         unsafe { pointer.as_ref() }
     }
 
-    /// Fetches the line of a value, to be read soon.
+    /// Fetches the first lines of a value, to be read soon.
     #[inline]
     pub(crate) fn prefetch(&self, id: Id) {
         if let Some(place) = self.places.get(id.0 as usize) {
-            prefetch_at(place.load(Ordering::Relaxed));
+            let value = place.load(Ordering::Relaxed).cast::<Line>();
+            prefetch_at(value);
+            prefetch_at(value.wrapping_add(1));
         }
     }
 

@@ -10,19 +10,21 @@ use crate::connection::Like;
 use crate::credit::Account;
 use crate::meter::Meter;
 
-/// What to do with the packets of a flow, and what that was made of. Equal ones are kept once.
+/// What to do with the packets of a flow, and what that was made of. Equal ones are kept once. What most packets need
+/// comes first, so that it is fetched first.
 #[derive(Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
 pub struct Action {
     /// How usual packets are carried without looking further, if they can be.
     pub quick: Option<Quick>,
-    /// The packets that come of one, in order.
-    pub branches: Box<[Branch]>,
-    /// The learned entries that the flow uses.
-    pub used: Box<[LearnedKey]>,
-    /// What the verdict depends on.
-    pub deps: Deps,
     /// Where the packets are counted by who decided about them.
     pub account: Option<Arc<Account>>,
+    /// The learned entries that the flow uses.
+    pub used: Box<[LearnedKey]>,
+    /// The packets that come of one, in order.
+    pub branches: Box<[Branch]>,
+    /// What the verdict depends on.
+    pub deps: Deps,
     /// The limits that the branches come under.
     pub meters: Box<[Arc<Meter>]>,
     /// What is logged of them.

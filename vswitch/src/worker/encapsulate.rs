@@ -1,7 +1,7 @@
 //! Step 7: for another node.
 
 use std::hash::BuildHasher;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use packet::flow::{Flow, Fragment, Network, Transport};
 use packet::geneve;
@@ -42,11 +42,6 @@ impl Forwarder {
         about: &About,
         moment: Moment<'_>,
     ) {
-        let header = geneve::Header {
-            vni: tunnel.datapath.get(),
-            ingress: tunnel.inport,
-            egress: tunnel.outport,
-        };
         let sum = match packet.offload.transport_sum() {
             TransportSum::Partial if tunnel.takes_partial => TransportSum::Partial,
             _ => TransportSum::Complete,
@@ -55,7 +50,7 @@ impl Forwarder {
             TransportSum::Complete => finish(&mut packet),
             TransportSum::Partial => leave(&mut packet),
         }
-        if packet.push_front(&header.encode(sum)).is_err() {
+        if packet.push_front(&header(tunnel).encode(sum)).is_err() {
             return self.discard(packet, DropReason::NoHeadroom, about, moment);
         }
         let outer = Outer {
@@ -69,6 +64,15 @@ impl Forwarder {
             outer: Some(outer),
         };
         self.send(Door::Tunnel, frame, about, moment);
+    }
+}
+
+/// The Geneve header of packets that go there.
+pub(super) fn header(tunnel: &Tunnel) -> geneve::Header {
+    geneve::Header {
+        vni: tunnel.datapath.get(),
+        ingress: tunnel.inport,
+        egress: tunnel.outport,
     }
 }
 
@@ -94,6 +98,11 @@ fn entropy(flow: &Flow) -> u16 {
         Transport::Icmp { identifier, .. } => (identifier, 0),
         Transport::Other => (0, 0),
     };
+    spread((ip.src, ports.0), (ip.dst, ports.1), ip.protocol)
+}
+
+/// The entropy of a packet between these.
+pub(super) fn spread(src: (IpAddr, u16), dst: (IpAddr, u16), protocol: u8) -> u16 {
     let hasher = foldhash::fast::FixedState::default();
-    (hasher.hash_one((ip.src, ip.dst, ip.protocol, ports)) >> 24) as u16
+    (hasher.hash_one((src, dst, protocol)) >> 24) as u16
 }

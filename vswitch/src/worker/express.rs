@@ -4,24 +4,43 @@
 //! [`Stamp`] that was made with the verdict. Whatever is unusual about the packet, the verdict or the connections is found out
 //! before anything has happened, and the packet takes the steps one by one.
 
+use std::net::SocketAddr;
+
 use packet::offload::{Offload, TransportSum};
 use packet::rewrite::Stamp;
-use packet::{FlowKey, Glimpse};
+use packet::{Glimpse, geneve};
 use pipeline::object::PortRef;
 use pipeline::{Branch, Destination, DropReason, Source};
 
+use super::encapsulate::{header, spread};
 use super::ports::Door;
 use super::recall::Memory;
-use super::{Forwarder, Moment, Place, Turns};
+use super::{Action, Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
 use crate::connection::Approach;
-use crate::port::Frame;
+use crate::port::{Frame, Outer};
 
 /// How a verdict is carried out that says one thing: the packet itself, changed, by one way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quick {
     stamp: Stamp,
-    interface: PortRef,
+    exit: Exit,
+}
+
+/// Where a verdict's only branch ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Exit {
+    /// At this interface.
+    Interface(PortRef),
+    /// In the tunnel.
+    Tunnel(Box<Outside>),
+}
+
+/// What goes round a packet in the tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Outside {
+    header: [u8; geneve::HEADER_LENGTH],
+    remote: SocketAddr,
 }
 
 impl Quick {
@@ -32,18 +51,24 @@ impl Quick {
                 packet: Source::Received,
                 rewrite,
                 meters,
-                to: Destination::Output { interface, .. },
+                to,
             },
         ] = branches
         else {
             return None;
         };
-        if !meters.is_empty() {
-            return None;
-        }
+        let exit = match to {
+            _ if !meters.is_empty() => return None,
+            Destination::Output { interface, .. } => Exit::Interface(*interface),
+            Destination::Tunnel(tunnel) => Exit::Tunnel(Box::new(Outside {
+                header: header(tunnel).encode(TransportSum::Complete),
+                remote: SocketAddr::new(tunnel.encap_ip, tunnel.encap_port),
+            })),
+            _ => return None,
+        };
         Some(Quick {
             stamp: rewrite.stamp()?,
-            interface: *interface,
+            exit,
         })
     }
 }
@@ -84,7 +109,7 @@ impl Forwarder {
         if packet.offload != Offload::NONE {
             return Some(packet);
         }
-        let key = FlowKey::words(&glimpse.key);
+        let key = glimpse.key.words();
         let limits = (glimpse.ttl, glimpse.length.into());
         let Memory::Valid(connection) = turns.find((&key, approach), limits, moment) else {
             return Some(packet);
@@ -93,31 +118,73 @@ impl Forwarder {
         let Some(quick) = &action.quick else {
             return Some(packet);
         };
+        let is_in_tunnel = matches!(quick.exit, Exit::Tunnel(_));
+        if is_in_tunnel && glimpse.length > self.mtu_for(false) {
+            return Some(packet);
+        }
         let segment = || glimpse.segment(packet.bytes());
         if !turns.follow(&connection, segment, moment.now_ms) {
             return Some(packet);
         }
-        self.counters.totals.hits.add(1);
         connection.touch(moment.now_ms);
-        if let Some(account) = &action.account {
-            let size = (1, packet.len() as u64);
-            account.add(self.credits.worker, size, moment.now_ms);
-        }
-        self.events.used(&action.used, moment.now_ms);
+        self.count_express(action, packet.len(), moment);
         let bytes = packet.bytes_mut();
         quick.stamp.put(bytes, glimpse, TransportSum::Complete);
-        let frame = Frame {
-            packet,
-            outer: None,
+        let sent = match &quick.exit {
+            Exit::Interface(interface) => self.send_out(packet, *interface),
+            Exit::Tunnel(outside) => self.send_over(packet, outside, glimpse),
         };
-        let staged = match self.ports.door(quick.interface) {
-            Some(out) => self.ports.stage(out, frame),
-            None => Err(frame),
-        };
-        if let Err(frame) = staged {
-            let reason = DropReason::PortNotHere;
-            self.end(frame.packet, reason, (door, met.place), moment);
+        if let Err((packet, reason)) = sent {
+            self.end(packet, reason, (door, met.place), moment);
         }
         None
+    }
+
+    #[inline]
+    fn count_express(&mut self, action: &Action, length: usize, moment: Moment<'_>) {
+        self.counters.totals.hits.add(1);
+        if let Some(account) = &action.account {
+            account.add(self.credits.worker, (1, length as u64), moment.now_ms);
+        }
+        self.events.used(&action.used, moment.now_ms);
+    }
+
+    #[inline]
+    fn send_out(&mut self, packet: Packet, interface: PortRef) -> Result<(), (Packet, DropReason)> {
+        let Some(door) = self.ports.door(interface) else {
+            return Err((packet, DropReason::PortNotHere));
+        };
+        self.stage(door, packet, None)
+    }
+
+    #[inline]
+    fn send_over(
+        &mut self,
+        mut packet: Packet,
+        Outside { header, remote }: &Outside,
+        glimpse: &Glimpse,
+    ) -> Result<(), (Packet, DropReason)> {
+        if packet.push_front(header).is_err() {
+            return Err((packet, DropReason::NoHeadroom));
+        }
+        let [src, dst] = glimpse.ends();
+        let outer = Outer {
+            remote: *remote,
+            ecn: glimpse.ecn(),
+            entropy: spread(src, dst, glimpse.protocol()),
+            sum: TransportSum::Complete,
+        };
+        self.stage(Door::Tunnel, packet, Some(outer))
+    }
+
+    #[inline]
+    fn stage(
+        &mut self,
+        door: Door,
+        packet: Packet,
+        outer: Option<Outer>,
+    ) -> Result<(), (Packet, DropReason)> {
+        let staged = self.ports.stage(door, Frame { packet, outer });
+        staged.map_err(|frame| (frame.packet, DropReason::PortNotHere))
     }
 }

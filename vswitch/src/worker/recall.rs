@@ -6,8 +6,10 @@ use packet::{FlowKey, Segment};
 use super::express::Met;
 use super::parse::{About, Subject};
 use super::{Action, Forwarder, Moment, Turns};
-use crate::connection::{Approach, Connection, Key};
+use crate::connection::{Approach, Connection, Key, NO_REFERENCE};
 use crate::conntrack::Reference;
+
+const _: () = assert!(Reference::NONE == NO_REFERENCE);
 
 /// The key of a packet's flow, and how far the search for it has come; nothing for what has no key.
 pub(super) struct Sought(Option<(Key, Approach)>);
@@ -36,8 +38,8 @@ impl Turns<'_> {
             let Some((_, approach)) = &met.usual else {
                 continue;
             };
-            let words = self.flows.approach_action(approach).into_iter().flatten();
-            for reference in words.map_while(Reference::of_word) {
+            let words = self.flows.approach_action(approach);
+            for reference in words.filter_map(Reference::of_word) {
                 self.tracked.approach(reference);
             }
         }
@@ -107,7 +109,7 @@ impl Turns<'_> {
     ) -> bool {
         let mut references = connection
             .references()
-            .map_while(Reference::of_word)
+            .filter_map(Reference::of_word)
             .peekable();
         references.peek().is_none() || self.tracked.follow(references, &segment(), now_ms)
     }

@@ -44,7 +44,7 @@ impl ErrorLimit {
 
 impl Forwarder {
     /// The greatest L3 length that the tunnel takes of a packet with or without a tag.
-    fn mtu_for(&self, is_tagged: bool) -> u16 {
+    pub(super) fn mtu_for(&self, is_tagged: bool) -> u16 {
         let tag = if is_tagged { VLAN_TAG_LENGTH as u16 } else { 0 };
         self.tunnel_mtu.saturating_sub(tag)
     }
