@@ -14,7 +14,7 @@ use tokio_stream::StreamExt;
 
 use super::netns::{Netns, NetnsError, speak};
 use super::{DefaultRoute, InterfacePlan};
-use crate::port::packets_at_once;
+use packet::offload::cut::MAX_SEGMENTS;
 
 /// Why an interface could not be brought to its plan.
 #[derive(Debug, thiserror::Error)]
@@ -112,14 +112,15 @@ impl Link<'_> {
             "setting MAC address, MTU and link up",
             self.interface,
         )?;
-        self.bound_super_packets(plan.mtu).await;
+        self.bound_super_packets().await;
         Ok(())
     }
 
-    /// Lets the interface's stack make super-packets of no more packets than the tunnel sends at once. Longer ones are
-    /// sent too, in more than one go.
-    async fn bound_super_packets(&self, mtu: u32) {
-        let bound = LinkAttribute::GsoMaxSegs(packets_at_once(mtu));
+    /// Lets the interface's stack make super-packets of no more packets than can be cut apart. Of packets of a usual length
+    /// it may so make the longest super-packets that there are: shorter ones, of which the tunnel would send each by one
+    /// call, cost a stream on one node a third of its rate.
+    async fn bound_super_packets(&self) {
+        let bound = LinkAttribute::GsoMaxSegs(MAX_SEGMENTS as u32);
         let message = LinkUnspec::new_with_index(self.index).append_extra_attribute(bound);
         if let Err(error) = self.handle.link().set(message.build()).execute().await {
             tracing::debug!(interface = self.interface, %error, "super-packets are not bounded");

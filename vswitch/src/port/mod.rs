@@ -21,7 +21,7 @@ pub use backend::{Io, TapBackend, Taps, Transfer};
 pub use basic_tap::BasicTapPort;
 pub use memory::{Loose, MemoryPort, Wire};
 pub use tap::TapPort;
-pub use tunnel::{TunnelPort, overhead, packets_at_once};
+pub use tunnel::{TunnelPort, overhead};
 
 /// How many frames make a batch.
 pub const BATCH: usize = 64;

@@ -6,6 +6,7 @@
 //! one length, is one system call ([`send`]), and what the kernel received together is merged to super-packets
 //! ([`receive`]).
 
+mod pack;
 mod receive;
 mod send;
 
@@ -118,13 +119,6 @@ fn reason(error: &io::Error) -> DropReason {
         Some(Errno::EMSGSIZE) => DropReason::MtuExceeded,
         _ => DropReason::OutputFailed,
     }
-}
-
-/// How many packets of the length of a pod's MTU the tunnel sends by one system call: a super-packet should stand for no
-/// more.
-pub fn packets_at_once(pod_mtu: u32) -> u32 {
-    let frame = pod_mtu as usize + packet::ETHERNET_LENGTH + packet::geneve::HEADER_LENGTH;
-    (send::MAX_BYTES / frame).clamp(1, send::MAX_SEGMENTS) as u32
 }
 
 /// What a tunnel adds to the L3 length of a packet when its outer packets come from `encap_ip`.

@@ -214,17 +214,7 @@ impl Joined<'_> {
         };
         let mut packet = self.pool.take(run.length())?;
         packet.set_len(run.length());
-        let header_length = run.first().header_length();
-        let (headers, mut rest) = packet.bytes_mut().split_at_mut(header_length);
-        headers.copy_from_slice(&first[..header_length]);
-        let offload = run.finish(headers);
-        for part in std::iter::once(first).chain(parts) {
-            let payload = &part[header_length..];
-            let (room, after) = rest.split_at_mut(payload.len());
-            room.copy_from_slice(payload);
-            rest = after;
-        }
-        packet.offload = offload;
+        packet.offload = run.merge(std::iter::once(first).chain(parts), packet.bytes_mut());
         Some(packet)
     }
 }

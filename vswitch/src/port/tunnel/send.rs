@@ -1,82 +1,48 @@
 //! Sending: many packets in one system call, and many datagrams in one message of it (`UDP_SEGMENT`).
 //!
-//! The headers of a super-packet's packets are written side by side; the kernel gathers each with its part of the
-//! payload, which is not copied here. Packets of one length to one node are one message too. A kernel or
-//! device that does not segment gets the same datagrams one by one.
+//! The packets that a super-packet stands for, and packets of one length to one node, follow each other in messages as
+//! long as the kernel takes ([`super::pack`]). A kernel or device that does not segment gets the same datagrams one by one.
 
 use std::io::{ErrorKind, IoSlice};
-use std::ops::Range;
 
 use arrayvec::ArrayVec;
 use nix::errno::Errno;
 use packet::geneve;
-use packet::offload::cut::{Cut, MAX_HEADERS};
+use packet::offload::cut::Cut;
 use pipeline::DropReason;
 
-use super::{ECN_MASK, reason};
-use crate::port::{BATCH, Frame, Outer};
-use crate::sys::udp::{Messages, Outgoing, Socket};
+use super::pack::{Message, Packing};
+use super::reason;
+use crate::port::{Frame, Outer};
+use crate::sys::udp::{BATCH, Messages, Outgoing, Socket};
 
-/// The most datagrams in one message: as many as every receiver joins again (`UDP_GRO_CNT_MAX`).
-pub(super) const MAX_SEGMENTS: usize = 64;
-/// The most bytes in one message: the longest UDP payload over IPv4.
-pub(super) const MAX_BYTES: usize = 65_507;
-
+/// How sending a frame went.
 type Fate = Result<(), DropReason>;
 
 /// What sending needs, kept between calls.
 pub(super) struct Sender {
     messages: Messages,
-    /// The headers of one message's datagrams.
-    headers: Box<[u8]>,
+    packing: Packing,
     /// The kernel segments for these sockets.
     can_segment: bool,
 }
 
-/// Frames that make one message, by their place among those that are sent.
-struct Burst {
-    frames: Range<usize>,
-    /// Bytes of each but the last.
-    length: usize,
-    bytes: usize,
-    is_closed: bool,
-}
-
-impl Burst {
-    fn new(at: usize, length: usize) -> Burst {
-        Burst {
-            frames: at..at + 1,
-            length,
-            bytes: length,
-            is_closed: false,
-        }
-    }
-
-    /// Lets the next frame join, if it fits.
-    fn join(&mut self, length: usize) -> bool {
-        let is_fit = !self.is_closed
-            && length <= self.length
-            && self.frames.len() < MAX_SEGMENTS
-            && self.bytes + length <= MAX_BYTES;
-        if is_fit {
-            self.frames.end += 1;
-            self.bytes += length;
-            self.is_closed = length < self.length;
-        }
-        is_fit
-    }
+/// A socket, and what becomes of the frames that go out of it.
+struct Errand<'a> {
+    socket: &'a Socket,
+    fates: &'a mut [Fate],
 }
 
 impl Sender {
     pub(super) fn new() -> Sender {
         Sender {
             messages: Messages::default(),
-            headers: vec![0; MAX_HEADERS * MAX_SEGMENTS].into_boxed_slice(),
+            packing: Packing::new(),
             can_segment: true,
         }
     }
 
-    /// Sends those of at most [`BATCH`] frames that are `own`, in order; `fates` says of each how it went.
+    /// Sends those of the frames that are `own`, in order; `fates` says of each how it went.
     pub(super) fn send(
         &mut self,
         socket: &Socket,
@@ -84,203 +50,143 @@ impl Sender {
         own: impl Fn(&Frame) -> bool,
         fates: &mut [Fate],
     ) {
-        let mut waiting = ArrayVec::<usize, BATCH>::new();
+        let mut errand = Errand { socket, fates };
         for (index, frame) in frames.iter().enumerate().filter(|(_, frame)| own(frame)) {
-            if !frame.packet.offload.is_super() {
-                waiting.push(index);
-                continue;
+            // Until one of its datagrams is not taken.
+            errand.fates[index] = Ok(());
+            if let Err(reason) = self.pack(index, frame, &mut errand) {
+                errand.fates[index] = Err(reason);
             }
-            self.send_plain(socket, frames, &waiting, fates);
-            waiting.clear();
-            fates[index] = self.send_super(socket, frame);
         }
-        self.send_plain(socket, frames, &waiting, fates);
+        self.flush(&mut errand);
     }
 
-    /// Sends frames that stand for themselves alone.
-    fn send_plain(
+    /// Adds the datagrams of a frame to the messages.
+    fn pack(&mut self, index: usize, frame: &Frame, errand: &mut Errand<'_>) -> Fate {
+        let packet = &frame.packet;
+        let outer = frame.outer.ok_or(DropReason::OutputFailed)?;
+        if !packet.offload.is_super() {
+            let write = |room: &mut [u8]| room.copy_from_slice(packet.bytes());
+            return self.add(index, &outer, packet.len(), write, errand);
+        }
+        let prefix = geneve::HEADER_LENGTH;
+        let cut = Cut::new(packet.bytes(), prefix, &packet.offload, outer.sum)
+            .ok_or(DropReason::OffloadInvalid)?;
+        for number in 0..cut.count() {
+            let payload = cut.payload(number);
+            let length = cut.header_length() + payload.len();
+            let write = |room: &mut [u8]| {
+                let (headers, rest) = room.split_at_mut(cut.header_length());
+                cut.write_headers(number, headers);
+                rest.copy_from_slice(payload);
+            };
+            self.add(index, &outer, length, write, errand)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a datagram to the messages, and sends those that are there before where it finds no room.
+    fn add(
         &mut self,
-        socket: &Socket,
-        frames: &[Frame],
-        indexes: &[usize],
-        fates: &mut [Fate],
-    ) {
-        let parts: ArrayVec<IoSlice<'_>, BATCH> = indexes
+        index: usize,
+        outer: &Outer,
+        length: usize,
+        write: impl Fn(&mut [u8]),
+        errand: &mut Errand<'_>,
+    ) -> Fate {
+        let is_joined = self.can_segment;
+        if let Some(room) = self.packing.add(index, outer, length, is_joined) {
+            write(room);
+            return Ok(());
+        }
+        self.flush(errand);
+        let room = self.packing.add(index, outer, length, is_joined);
+        write(room.ok_or(DropReason::MtuExceeded)?);
+        Ok(())
+    }
+
+    /// Sends all messages.
+    fn flush(&mut self, errand: &mut Errand<'_>) {
+        self.send_messages(errand);
+        self.packing.clear();
+    }
+
+    fn send_messages(&mut self, errand: &mut Errand<'_>) {
+        let Sender {
+            messages: calls,
+            packing,
+            can_segment,
+        } = self;
+        let messages = packing.messages();
+        let parts: ArrayVec<[IoSlice<'_>; 1], BATCH> = messages
             .iter()
-            .map(|index| IoSlice::new(frames[*index].packet.bytes()))
+            .map(|message| [IoSlice::new(packing.bytes(message))])
             .collect();
-        let bursts = self.bursts(frames, indexes);
-        let datagrams: ArrayVec<Outgoing<'_>, BATCH> = bursts
+        let datagrams: ArrayVec<Outgoing<'_>, BATCH> = messages
             .iter()
-            .filter_map(|burst| {
-                let outer = frames[indexes[burst.frames.start]].outer?;
-                let size = (burst.frames.len() > 1).then_some(burst.length as u16);
-                Some(outgoing(&outer, size, &parts[burst.frames.clone()]))
-            })
+            .zip(&parts)
+            .map(|(message, parts)| outgoing(message, parts))
             .collect();
         let mut sent = 0;
         while sent < datagrams.len() {
-            match self.messages.send(socket, &datagrams[sent..]) {
-                Ok(count) => {
-                    for burst in &bursts[sent..sent + count] {
-                        let sent = &indexes[burst.frames.clone()];
-                        sent.iter().for_each(|index| fates[*index] = Ok(()));
-                    }
-                    sent += count;
-                }
+            match calls.send(errand.socket, &datagrams[sent..]) {
+                Ok(count) => sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let burst = &bursts[sent];
-                    if burst.frames.len() > 1 && self.is_about_segments(&error) {
-                        for at in burst.frames.clone() {
-                            let alone = Outgoing {
-                                segment_size: None,
-                                parts: &parts[at..=at],
-                                ..datagrams[sent]
-                            };
-                            fates[indexes[at]] = self.send_one(socket, &alone);
-                        }
-                    } else {
-                        let failed = &indexes[burst.frames.clone()];
-                        failed
-                            .iter()
-                            .for_each(|index| fates[*index] = Err(reason(&error)));
+                    let message = &messages[sent];
+                    let is_apart = message.count() > 1 && is_about_segments(&error);
+                    if *can_segment && is_apart && never_segments(&error) {
+                        *can_segment = false;
+                        tracing::info!(%error, "the kernel does not cut datagrams here: they are sent one by one");
+                    }
+                    let datagrams = packing.bytes(message).chunks(message.size);
+                    for (datagram, frame) in datagrams.zip(packing.frames(message)) {
+                        let fate = match is_apart {
+                            true => send_alone(calls, errand.socket, message, datagram),
+                            false => Err(reason(&error)),
+                        };
+                        errand.fates[*frame] = errand.fates[*frame].and(fate);
                     }
                     sent += 1;
                 }
             }
         }
     }
+}
 
-    /// Which frames make one message: neighbours to one node, of one length.
-    fn bursts(&self, frames: &[Frame], indexes: &[usize]) -> ArrayVec<Burst, BATCH> {
-        let mut bursts = ArrayVec::<Burst, BATCH>::new();
-        for (at, index) in indexes.iter().enumerate() {
-            let frame = &frames[*index];
-            let length = frame.packet.len();
-            if let Some(burst) = bursts.last_mut().filter(|_| self.can_segment) {
-                let first = &frames[indexes[burst.frames.start]];
-                if are_alike(first.outer, frame.outer) && burst.join(length) {
-                    continue;
-                }
-            }
-            bursts.push(Burst::new(at, length));
+/// Sends a datagram of a message by itself.
+fn send_alone(calls: &mut Messages, socket: &Socket, message: &Message, datagram: &[u8]) -> Fate {
+    let parts = [IoSlice::new(datagram)];
+    let alone = Outgoing {
+        segment_size: None,
+        ..outgoing(message, &parts)
+    };
+    loop {
+        match calls.send(socket, std::slice::from_ref(&alone)) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(reason(&error)),
         }
-        bursts
-    }
-
-    /// Sends the packets that a frame stands for.
-    fn send_super(&mut self, socket: &Socket, frame: &Frame) -> Fate {
-        let outer = frame.outer.ok_or(DropReason::OutputFailed)?;
-        let prefix = geneve::HEADER_LENGTH;
-        let packet = &frame.packet;
-        let cut = Cut::new(packet.bytes(), prefix, &packet.offload, outer.sum)
-            .ok_or(DropReason::OffloadInvalid)?;
-        let each = (MAX_BYTES / cut.packet_length()).clamp(1, MAX_SEGMENTS);
-        let mut fate = Ok(());
-        for from in (0..cut.count()).step_by(each) {
-            let range = from..cut.count().min(from + each);
-            fate = fate.and(self.send_range(socket, &outer, &cut, range));
-        }
-        fate
-    }
-
-    /// Sends some of the packets in one message.
-    fn send_range(
-        &mut self,
-        socket: &Socket,
-        outer: &Outer,
-        cut: &Cut<'_>,
-        range: Range<usize>,
-    ) -> Fate {
-        let length = cut.header_length();
-        for (headers, index) in self.headers.chunks_mut(length).zip(range.clone()) {
-            cut.write_headers(index, headers);
-        }
-        let headers = std::mem::take(&mut self.headers);
-        let mut parts = ArrayVec::<IoSlice<'_>, { 2 * MAX_SEGMENTS }>::new();
-        for (headers, index) in headers.chunks(length).zip(range.clone()) {
-            parts.push(IoSlice::new(headers));
-            parts.push(IoSlice::new(cut.payload(index)));
-        }
-        let size = (range.len() > 1).then_some(cut.packet_length() as u16);
-        let whole = outgoing(outer, size.filter(|_| self.can_segment), &parts);
-        let fate = match self.can_segment || size.is_none() {
-            true => self.send_all(socket, &whole),
-            false => self.send_pairs(socket, &whole),
-        };
-        drop(parts);
-        self.headers = headers;
-        fate
-    }
-
-    /// Sends one message; its datagrams one by one if the kernel cannot cut it.
-    fn send_all(&mut self, socket: &Socket, whole: &Outgoing<'_>) -> Fate {
-        loop {
-            match self.messages.send(socket, std::slice::from_ref(whole)) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if whole.segment_size.is_some() && self.is_about_segments(&error) => {
-                    return self.send_pairs(socket, whole);
-                }
-                Err(error) => return Err(reason(&error)),
-            }
-        }
-    }
-
-    /// Sends datagrams of two parts each.
-    fn send_pairs(&mut self, socket: &Socket, whole: &Outgoing<'_>) -> Fate {
-        let mut fate = Ok(());
-        for parts in whole.parts.chunks(2) {
-            let alone = Outgoing {
-                segment_size: None,
-                parts,
-                ..*whole
-            };
-            fate = fate.and(self.send_one(socket, &alone));
-        }
-        fate
-    }
-
-    fn send_one(&mut self, socket: &Socket, datagram: &Outgoing<'_>) -> Fate {
-        loop {
-            match self.messages.send(socket, std::slice::from_ref(datagram)) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(reason(&error)),
-            }
-        }
-    }
-
-    /// Whether the datagrams of a message may go one by one. A device that cannot compute checksums, and a kernel that does
-    /// not know segmentation, never can; a path whose MTU has become less cannot now.
-    fn is_about_segments(&mut self, error: &std::io::Error) -> bool {
-        let errno = error.raw_os_error().map(Errno::from_raw);
-        if matches!(errno, Some(Errno::EIO | Errno::ENOPROTOOPT)) && self.can_segment {
-            self.can_segment = false;
-            tracing::info!(%error, "the kernel does not cut datagrams here: they are sent one by one");
-        }
-        matches!(
-            errno,
-            Some(Errno::EIO | Errno::ENOPROTOOPT | Errno::EINVAL | Errno::EMSGSIZE)
-        )
     }
 }
 
-fn are_alike(a: Option<Outer>, b: Option<Outer>) -> bool {
-    let key = |outer: Outer| (outer.remote, outer.ecn & ECN_MASK);
-    a.map(key) == b.map(key)
+/// True for an error that means that the kernel does not segment: this message (it exceeds what the path takes), or any.
+fn is_about_segments(error: &std::io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    never_segments(error) || matches!(errno, Some(Errno::EINVAL | Errno::EMSGSIZE))
 }
 
-fn outgoing<'a>(
-    outer: &Outer,
-    segment_size: Option<u16>,
-    parts: &'a [IoSlice<'a>],
-) -> Outgoing<'a> {
+/// True for an error that means that the kernel segments nothing: it does not know how, or the device computes no checksums.
+fn never_segments(error: &std::io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EIO | Errno::ENOPROTOOPT))
+}
+
+fn outgoing<'a>(message: &Message, parts: &'a [IoSlice<'a>]) -> Outgoing<'a> {
     Outgoing {
-        to: outer.remote,
-        traffic_class: outer.ecn & ECN_MASK,
-        segment_size,
+        to: message.to,
+        traffic_class: message.ecn,
+        segment_size: (message.count() > 1).then_some(message.size as u16),
         parts,
     }
 }

@@ -93,8 +93,7 @@ fn across(prefix: &str) -> Result<(Path, Vec<Daemon>, Wire)> {
         let end = pod.path().display().to_string();
         let name = format!("{prefix}-{number}");
         daemons.push(start(&name, node, &["tunnel", &end, &own, &far])?);
-        let segments = vswitch::port::packets_at_once(TUNNEL_MTU);
-        let bounds = format!("ip link set eth0 mtu {TUNNEL_MTU} gso_max_segs {segments}");
+        let bounds = format!("ip link set eth0 mtu {TUNNEL_MTU}");
         shell::run(&pod, &bounds)?;
         let address = Ipv4Addr::new(10, 0, 1, 11 + number as u8);
         stations.push(settle(pod, "eth0", address)?);
