@@ -86,7 +86,7 @@ impl Groups {
     }
 
     /// The groups in the order of their first packets, each with the indexes of its packets in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Group, impl Iterator<Item = usize>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Group, impl Iterator<Item = usize> + Clone)> {
         self.groups.iter().enumerate().map(|(number, group)| {
             let members = self.of.iter().enumerate();
             let is_member =

@@ -291,6 +291,26 @@ impl Run {
         is_network_equal && is_transport_equal
     }
 
+    /// Writes the super-packet that `parts`, the packets of the run in order, make to `room`, which has place for exactly
+    /// [`Run::length`] bytes.
+    ///
+    /// # Panics
+    /// If the packets are not those of the run, or `room` is of another length.
+    pub fn merge<'a>(&self, parts: impl Iterator<Item = &'a [u8]>, room: &mut [u8]) -> Offload {
+        let header_length = self.first.header_length;
+        let mut end = header_length;
+        for (index, part) in parts.enumerate() {
+            if index == 0 {
+                room[..header_length].copy_from_slice(&part[..header_length]);
+            }
+            let payload = &part[header_length..];
+            room[end..end + payload.len()].copy_from_slice(payload);
+            end += payload.len();
+        }
+        assert_eq!(end, room.len(), "these are the packets of the run");
+        self.finish(&mut room[..header_length])
+    }
+
     /// Makes the headers of the first packet those of the super-packet. `headers` has them as they came.
     pub fn finish(&self, headers: &mut [u8]) -> Offload {
         let Part {

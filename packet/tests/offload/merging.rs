@@ -28,13 +28,9 @@ fn round(packets: &[Vec<u8>], sum: TransportSum) -> Vec<Vec<Vec<u8>>> {
             return vec![packets[group.first].clone()];
         };
         assert_eq!(run.count(), members.len());
-        let header_length = run.first().header_length();
-        let mut frame = packets[group.first][..header_length].to_vec();
-        let offload = run.finish(&mut frame);
-        for member in members {
-            frame.extend_from_slice(&packets[member][header_length..]);
-        }
-        assert_eq!(frame.len(), run.length());
+        let mut frame = vec![0; run.length()];
+        let parts = members.iter().map(|member| packets[*member].as_slice());
+        let offload = run.merge(parts, &mut frame);
         let (flow, layout) = packet::parse(&frame).expect("a packet");
         let admitted = packet::offload::admit(&mut frame.clone(), offload, &flow, &layout);
         assert_eq!(admitted, Ok(offload));

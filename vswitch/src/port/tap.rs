@@ -1,11 +1,13 @@
 //! A queue of a TAP device as a port.
 
 mod many;
+mod merge;
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use packet::offload::Offload;
 use pipeline::DropReason;
 
 use super::{BATCH_BYTES, Batch, Capabilities, Frame, Lost, Port, Transfer};
@@ -16,6 +18,7 @@ use crate::sys::tap::Queue;
 ///
 /// A frame is read into a small buffer and, where it is longer, on into a large one that stands by: small frames never
 /// touch large buffers, and one system call reads either. Where [`Transfer::Many`] is possible, one system call moves many.
+/// Between reads the large one is where packets are merged.
 #[derive(Debug)]
 pub struct TapPort {
     queue: Queue,
@@ -31,6 +34,12 @@ impl TapPort {
             spare: Packet::large(),
             transfer,
         }
+    }
+
+    /// Writes one frame.
+    fn write(&self, offload: &Offload, bytes: &[u8]) -> Result<(), DropReason> {
+        let sent = self.queue.transmit(offload, bytes);
+        sent.map_err(|error| reason(&error))
     }
 
     /// Reads one frame; an inner error is the reason why it is lost.
@@ -112,13 +121,13 @@ impl Port for TapPort {
         frames: &mut Vec<Frame>,
         done: &mut dyn FnMut(Frame, Result<(), DropReason>),
     ) {
+        while self.transmit_merged(frames, done) {}
         if self.transfer == Transfer::Many {
             self.transmit_many(frames, done);
         }
         for frame in frames.drain(..) {
-            let packet = &frame.packet;
-            let sent = self.queue.transmit(&packet.offload, packet.bytes());
-            done(frame, sent.map_err(|error| reason(&error)));
+            let fate = self.write(&frame.packet.offload, frame.packet.bytes());
+            done(frame, fate);
         }
     }
 }
