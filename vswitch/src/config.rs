@@ -68,7 +68,7 @@ pub struct Options {
     /// Packet workers, one thread each [default: 1]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// How workers wait for packets [default: interrupt]
+    /// How workers wait for packets [default: adaptive]
     #[arg(long, value_name = "HOW")]
     pub poll: Option<Polling>,
     /// Processors for the workers, one each, such as 2,4-7 [default: where the kernel puts them]

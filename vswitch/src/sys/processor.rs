@@ -2,16 +2,7 @@
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::Pid;
-
-/// How often the processor was taken from the calling thread for another one.
-pub fn processor_losses() -> u64 {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD);
-    usage.map_or(0, |usage| {
-        usage.involuntary_context_switches().unsigned_abs()
-    })
-}
 
 /// Refuses a processor that the calling thread may not run on.
 pub fn may_use(processor: usize) -> Result<(), Errno> {

@@ -72,7 +72,6 @@ use crate::port::{Batch, Port};
 use crate::retired::{Retired, Retirement};
 use crate::snapshot::{Adoption, Revision, Snapshot};
 use crate::sys::poll::{Poll, Waker};
-use crate::sys::processor::processor_losses;
 
 pub use action::Action;
 pub use allowance::FRUITLESS_PER_S;
@@ -274,12 +273,16 @@ impl Worker {
         self.forwarder.ports.rouse(now_ms, &self.poll);
         let timeout = self.timeout(now_ms, limit);
         let is_due = timeout == Some(Duration::ZERO);
-        let looks = self.pace.looks(self.pulse.marked(), processor_losses);
+        let looks = self.pace.looks(self.pulse.marked());
         let wait = if looks { Some(Duration::ZERO) } else { timeout };
         self.ready.clear();
         self.ready.extend(self.poll.wait(wait)?);
         let woken = self.pulse.wakes();
         if looks && !is_due && self.ready.is_empty() {
+            if self.pace.gives_way() {
+                std::thread::yield_now();
+                self.pace.gave_way(woken, self.pulse.wakes());
+            }
             return Ok(Status::Running);
         }
         let is_found = !self.ready.is_empty();
