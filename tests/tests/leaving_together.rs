@@ -13,7 +13,7 @@ use ground::link;
 use ground::namespace::Namespace;
 use tests::story::tell;
 use vswitch::buffer::Pool;
-use vswitch::port::{Frame, Port, TapBackend};
+use vswitch::port::{Frame, Io, Port, TapBackend, Taps};
 
 const INTERFACE: &str = "eth0";
 const POD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -32,7 +32,11 @@ impl Pod {
     fn make(name: &str) -> Result<Pod> {
         let namespace = Namespace::new(name)?;
         let file = File::open(namespace.path())?;
-        let ends = TapBackend::Multiqueue.open(Some(file.as_fd()), INTERFACE, 1)?;
+        let taps = Taps {
+            backend: TapBackend::Multiqueue,
+            transfer: Io::Auto.transfer()?,
+        };
+        let ends = taps.open(Some(file.as_fd()), INTERFACE, 1)?;
         let end = ends.into_iter().next().context("an end")?;
         namespace.run(|| -> Result<()> {
             link::add_address(INTERFACE, ipnet::IpNet::new(POD.into(), 24)?)?;
