@@ -167,6 +167,11 @@ impl<'a> Candidates<'a> {
 
     /// The next rule; each comes once.
     pub(super) fn next(&mut self) -> Option<&'a Arc<Acl>> {
+        if let [(rules, list)] = self.lists.as_mut_slice() {
+            let (first, rest) = list.split_first()?;
+            *list = rest;
+            return rules.get(*first as usize);
+        }
         let heads = self.lists.iter().filter_map(|(rules, list)| {
             let first = *list.first()?;
             rules.get(first as usize)

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use expr::{Condition, Field, Polarity, PortField, Predicate};
-use hashbrown::Equivalent;
 use packet::flow::ip_protocol;
 
 /// How many alternatives are worth looking up.
@@ -21,25 +20,6 @@ pub(crate) enum PortCondition {
     Named(Arc<str>),
     /// A member of the port group with this name.
     InGroup(Arc<str>),
-}
-
-/// As [`PortCondition`], to look one up.
-#[derive(Clone, Copy, Hash)]
-pub(super) enum AskedPort<'a> {
-    Any,
-    Named(&'a str),
-    InGroup(&'a str),
-}
-
-impl Equivalent<PortCondition> for AskedPort<'_> {
-    fn equivalent(&self, condition: &PortCondition) -> bool {
-        match (self, condition) {
-            (Self::Any, PortCondition::Any) => true,
-            (Self::Named(asked), PortCondition::Named(name)) => *asked == &**name,
-            (Self::InGroup(asked), PortCondition::InGroup(group)) => *asked == &**group,
-            _ => false,
-        }
-    }
 }
 
 /// An address that a packet has.

@@ -1,13 +1,14 @@
 //! A packet as ACLs see it: what the names in a match stand for, looked up once.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::sync::Arc;
 
 use expr::{Bits, Field, Members};
 use packet::flow::{Network, Transport, ip_protocol};
 use smallvec::{SmallVec, smallvec};
 
 use super::addresses::{SetId, SetIds};
-use super::necessary::{ADDRESS_FIELDS, AskedPort, Service, whole};
+use super::necessary::{ADDRESS_FIELDS, Service, whole};
 use super::sets::Sets;
 use crate::object::{DatapathKey, Port};
 use crate::tables::{DatapathTables, Place, Tables};
@@ -83,13 +84,12 @@ impl<'a> Subject<'a> {
         services
     }
 
-    /// What can be asked of the port that the packet leaves by or, while it has none, of the one that it came by.
-    pub(super) fn port_conditions(&self) -> impl Iterator<Item = AskedPort<'a>> + use<'a> {
-        let port = self.outport.or(self.inport);
-        let named = port.map(|port| AskedPort::Named(port.name.as_str()));
-        let groups = port.map_or(&[][..], |port| self.datapath.groups.of(port.at.port));
-        let in_groups = groups.iter().map(|group| AskedPort::InGroup(group));
-        [AskedPort::Any].into_iter().chain(named).chain(in_groups)
+    /// The name and groups of the port that the packet leaves by or, while it has none, of the one that it came by.
+    pub(super) fn port(&self) -> (&'a str, &'a [Arc<str>]) {
+        match self.outport.or(self.inport) {
+            Some(port) => (&port.name, self.datapath.groups.of(port.at.port)),
+            None => ("", &[]),
+        }
     }
 
     /// Whether a predicate matches; notes what the answer depends on.

@@ -22,7 +22,7 @@ const MAX_OWNERS: usize = 8;
 pub(crate) struct SwitchPolicy {
     has_acls: bool,
     keeps_connections: bool,
-    parts: [HashMap<PortCondition, Vec<Part>, foldhash::fast::RandomState>; 5],
+    parts: [Parts; 5],
     /// ACLs whose replies are logged, by the label that their connections keep.
     logging: BTreeMap<(bool, u32), Arc<Acl>>,
     /// Its QoS rules, with the slot of their owner, the switch itself.
@@ -30,6 +30,16 @@ pub(crate) struct SwitchPolicy {
     /// The owners' slots, sorted.
     owners: Vec<Slot>,
 }
+
+/// The rules for a question, by the port that they need. What no rule needs costs nothing to look up.
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    any: Vec<Part>,
+    named: ByName,
+    groups: ByName,
+}
+
+type ByName = HashMap<Arc<str>, Vec<Part>, foldhash::fast::RandomState>;
 
 /// The rules of one owner for a question and a port.
 #[derive(Clone, Debug)]
@@ -46,6 +56,64 @@ pub(crate) struct Decision<'a> {
     /// The rules that left it to the tiers below.
     pub(crate) passed: SmallVec<[&'a Arc<Acl>; 2]>,
     owners: SmallVec<[Slot; MAX_OWNERS]>,
+}
+
+impl Parts {
+    fn is_empty(&self) -> bool {
+        self.any.is_empty() && self.named.is_empty() && self.groups.is_empty()
+    }
+
+    fn entry(&mut self, port: &PortCondition) -> &mut Vec<Part> {
+        match port {
+            PortCondition::Any => &mut self.any,
+            PortCondition::Named(name) => self.named.entry(name.clone()).or_default(),
+            PortCondition::InGroup(group) => self.groups.entry(group.clone()).or_default(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Part> {
+        let by_port = self.named.values().chain(self.groups.values()).flatten();
+        self.any.iter().chain(by_port)
+    }
+
+    /// Those that may concern packets of a port with this name, in these groups.
+    fn for_port<'s>(
+        &'s self,
+        (name, groups): (&str, &[Arc<str>]),
+        each: &mut impl FnMut(&'s Part),
+    ) {
+        self.any.iter().for_each(&mut *each);
+        self.named
+            .get(name)
+            .into_iter()
+            .flatten()
+            .for_each(&mut *each);
+        for group in groups {
+            self.groups
+                .get(group)
+                .into_iter()
+                .flatten()
+                .for_each(&mut *each);
+        }
+    }
+
+    /// True if both ask the same owners about the same ports.
+    fn has_shape_of(&self, other: &Parts) -> bool {
+        fn owners(parts: &[Part]) -> impl Iterator<Item = Slot> {
+            parts.iter().map(|part| part.owner)
+        }
+        let are_alike = |mine: &[Part], theirs: &[Part]| owners(mine).eq(owners(theirs));
+        let are_all_alike = |mine: &ByName, theirs: &ByName| {
+            let is_alike = |(port, parts): (&Arc<str>, &Vec<Part>)| {
+                let others = theirs.get(port);
+                others.is_some_and(|others| are_alike(parts, others))
+            };
+            mine.len() == theirs.len() && mine.iter().all(is_alike)
+        };
+        are_alike(&self.any, &other.any)
+            && are_all_alike(&self.named, &other.named)
+            && are_all_alike(&self.groups, &other.groups)
+    }
 }
 
 impl Decision<'_> {
@@ -77,7 +145,7 @@ impl SwitchPolicy {
         }
         for (mine, theirs) in self.parts.iter_mut().zip(program.parts.iter()) {
             for (port, rules) in theirs {
-                mine.entry(port.clone()).or_default().push(Part {
+                mine.entry(port).push(Part {
                     owner: program.slot,
                     rules: rules.clone(),
                 });
@@ -123,18 +191,15 @@ impl SwitchPolicy {
     /// True if both ask the same owners about the same ports: what has been decided by the one depends on what it
     /// would by the other.
     pub(crate) fn has_shape_of(&self, other: &SwitchPolicy) -> bool {
-        let owners = |parts: &[Part]| parts.iter().map(|part| part.owner).collect::<Vec<_>>();
         let qos = |policy: &SwitchPolicy| policy.qos.as_ref().map(|(slot, _)| *slot);
         self.has_acls == other.has_acls
             && qos(self) == qos(other)
             && self.keeps_connections == other.keeps_connections
-            && self.parts.iter().zip(&other.parts).all(|(mine, theirs)| {
-                mine.len() == theirs.len()
-                    && mine.iter().all(|(port, parts)| {
-                        let others = theirs.get(port);
-                        others.is_some_and(|others| owners(parts) == owners(others))
-                    })
-            })
+            && self
+                .parts
+                .iter()
+                .zip(&other.parts)
+                .all(|(mine, theirs)| mine.has_shape_of(theirs))
     }
 
     /// The first rule, in order, that matches and that `counts`. A rule that passes leaves out the rest of its tier.
@@ -147,14 +212,12 @@ impl SwitchPolicy {
         let parts = &self.parts[question.index()];
         let mut candidates = Candidates::default();
         let mut decision = Decision::default();
-        for port in subject.port_conditions() {
-            for part in parts.get(&port).into_iter().flatten() {
-                if !decision.owners.contains(&part.owner) && decision.owners.len() <= MAX_OWNERS {
-                    decision.owners.push(part.owner);
-                }
-                part.rules.candidates(subject, &mut candidates);
+        parts.for_port(subject.port(), &mut |part| {
+            if !decision.owners.contains(&part.owner) && decision.owners.len() <= MAX_OWNERS {
+                decision.owners.push(part.owner);
             }
-        }
+            part.rules.candidates(subject, &mut candidates);
+        });
         while let Some(acl) = candidates.next() {
             let passed = decision.passed.last();
             let is_over = passed.is_some_and(|passed| passed.tier == acl.tier);
@@ -172,9 +235,7 @@ impl SwitchPolicy {
 
     /// All rules of a stage, in order.
     pub(crate) fn rules(&self, stage: AclStage) -> Vec<&Arc<Acl>> {
-        let parts = self.parts[Question::Stage(stage).index()]
-            .values()
-            .flatten();
+        let parts = self.parts[Question::Stage(stage).index()].all();
         let mut rules: Vec<_> = parts.flat_map(|part| part.rules.rules()).collect();
         rules.sort_by(|a, b| order(a).cmp(&order(b)));
         rules.dedup_by(|a, b| Arc::ptr_eq(a, b));
