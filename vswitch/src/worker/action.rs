@@ -75,7 +75,8 @@ impl Like<Action> for Decided {
     }
 }
 
-/// Enough to tell most actions apart: what they depend on and where their first packet goes.
+/// Enough to tell most actions apart: what they depend on, and what becomes of their first packet. Services have many
+/// actions that differ in nothing but the translation.
 fn hash((deps, used, branches): (&Deps, &[LearnedKey], &[Branch]), state: &mut impl Hasher) {
     deps.hash(state);
     used.hash(state);
@@ -83,7 +84,10 @@ fn hash((deps, used, branches): (&Deps, &[LearnedKey], &[Branch]), state: &mut i
     let Some(branch) = branches.first() else {
         return;
     };
+    let translation = &branch.rewrite.translation;
     branch.rewrite.eth_dst.hash(state);
+    (translation.ip_src, translation.ip_dst).hash(state);
+    (translation.port_src, translation.port_dst).hash(state);
     match &branch.to {
         Destination::Output { port, interface } => (0, port, interface).hash(state),
         Destination::Tunnel(to) => {
