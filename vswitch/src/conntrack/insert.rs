@@ -6,6 +6,7 @@ use pipeline::conntrack::{Commit, CommitError, NatRequest, Progress, State, Tupl
 use super::entry::{Debtor, Fresh, Key, life};
 use super::table::ConntrackTable;
 use super::turn::Turn;
+use crate::table::buckets::Place;
 use crate::table::sync::{Ordering, fence};
 
 /// How often a worker tries again when others get in its way.
@@ -62,10 +63,17 @@ impl Turn<'_> {
             Some(NatRequest::Source(..)) => State::SNAT,
             Some(NatRequest::Destination(..)) => State::DNAT,
         };
+        let place = table.place(&original);
         let mut lost = 0;
         for choice in choices(tuple, commit.nat.as_ref()) {
             let became = Key::new(zone, &choice);
-            if self.find(&became.reversed(), now_ms).is_some() {
+            // Answers stand where what they answer does.
+            let places = match became == original {
+                true => [place; 2],
+                false => [place, table.place(&became)],
+            };
+            let answers = became.reversed();
+            if self.find_at(places[1], &answers, now_ms).is_some() {
                 continue;
             }
             let fresh = Fresh {
@@ -77,7 +85,7 @@ impl Turn<'_> {
                 now_ms,
             };
             let index = self.pop_entry()?;
-            match self.attempt(index, &fresh) {
+            match self.attempt(index, &fresh, places) {
                 Attempt::Live => {
                     ConntrackTable::count(&counters.begun);
                     return Ok(Inserted::New(index));
@@ -110,7 +118,8 @@ impl Turn<'_> {
         })
     }
 
-    fn attempt(&mut self, index: u32, fresh: &Fresh) -> Attempt {
+    /// `places` are those of the packet and of what it becomes.
+    fn attempt(&mut self, index: u32, fresh: &Fresh, places: [Place; 2]) -> Attempt {
         let table = self.member.table().clone();
         let entry = table.entries.get(index);
         entry.write(fresh);
@@ -119,11 +128,10 @@ impl Turn<'_> {
                 .half_open(entry.debtor())
                 .fetch_add(1, Ordering::Relaxed);
         }
-        let is_published = table.buckets.publish(table.place(&fresh.original), index)
-            && (fresh.became == fresh.original
-                || table.buckets.publish(table.place(&fresh.became), index));
+        let is_published = table.buckets.publish(places[0], index)
+            && (fresh.became == fresh.original || table.buckets.publish(places[1], index));
         let attempt = match is_published {
-            true => self.prevail(index, fresh),
+            true => self.prevail(index, fresh, places),
             false => Attempt::NoSlot,
         };
         match attempt {
@@ -139,7 +147,7 @@ impl Turn<'_> {
     }
 
     /// Makes a pending entry live unless another has one of its tuples.
-    fn prevail(&self, index: u32, fresh: &Fresh) -> Attempt {
+    fn prevail(&self, index: u32, fresh: &Fresh, places: [Place; 2]) -> Attempt {
         // Of two that are put into their slots at once, at least one sees the other.
         fence(Ordering::SeqCst);
         let table = self.table();
@@ -148,8 +156,7 @@ impl Turn<'_> {
             (fresh.original, Attempt::Raced),
             (fresh.became.reversed(), Attempt::Lost),
         ];
-        for (tuple, defeat) in &tuples {
-            let place = table.place(tuple);
+        for ((tuple, defeat), place) in tuples.iter().zip(places) {
             for slot in table.buckets.slots(place) {
                 let Some(other) = place.entry(slot.load(Ordering::Acquire)) else {
                     continue;

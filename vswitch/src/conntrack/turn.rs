@@ -7,6 +7,7 @@ use pipeline::conntrack::{Direction, MadeBy};
 
 use super::entry::{Entry, Key, life};
 use super::table::ConntrackTable;
+use crate::table::buckets::Place;
 use crate::table::interner::{Id, Like};
 use crate::table::sync::{AtomicU64, Ordering};
 use crate::table::waiting::Waiting;
@@ -91,7 +92,17 @@ impl Turn<'_> {
 
     /// The connection of an incoming packet. One that has expired is ended by the way.
     pub(super) fn find(&mut self, key: &Key, now_ms: u64) -> Option<(u32, Direction)> {
-        let (index, direction) = self.peek(key)?;
+        self.find_at(self.table().place(key), key, now_ms)
+    }
+
+    /// As [`Turn::find`], where it stands.
+    pub(super) fn find_at(
+        &mut self,
+        place: Place,
+        key: &Key,
+        now_ms: u64,
+    ) -> Option<(u32, Direction)> {
+        let (index, direction) = self.peek(place, key)?;
         let table = self.table();
         if table.entries.get(index).is_expired(&table.settings, now_ms) {
             self.remove(index, |table| &table.counters.expired);
@@ -100,9 +111,8 @@ impl Turn<'_> {
         Some((index, direction))
     }
 
-    fn peek(&self, key: &Key) -> Option<(u32, Direction)> {
+    fn peek(&self, place: Place, key: &Key) -> Option<(u32, Direction)> {
         let table = self.table();
-        let place = table.place(key);
         table.buckets.find(place, |index| {
             let entry = table.entries.get(index);
             let direction = entry.direction_of(key).filter(|_| entry.is_live())?;
