@@ -383,7 +383,7 @@ fn an_interface_without_carrier_sends_nothing_until_it_has_one() {
         let limit = Duration::from_millis(100);
         // It asks for the neighbour, if it may; nobody answers.
         let ask = || namespace.run(|| probe::reaches([10, 0, 0, 99].into(), limit));
-        let has_sent = || queue.receive([&mut [0; 2048][..]]).is_ok();
+        let has_sent = || queue.receive(&mut [0; 2048]).is_ok();
         for _ in 0..5 {
             let _ = ask();
             assert!(!has_sent());

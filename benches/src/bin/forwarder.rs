@@ -18,6 +18,7 @@ use vswitch::buffer::{LARGE, Packet, Pool};
 use vswitch::port::{BATCH, Batch, Frame, Io, Outer, Port, TapPort, Transfer, TunnelPort};
 use vswitch::sys::poll::Poll;
 use vswitch::sys::tap::{self, Offloads, Options, Queue};
+use vswitch::sys::virtio::HEADER_LENGTH;
 
 /// The UDP port of Geneve (RFC 8926 section 3.3).
 const GENEVE_PORT: u16 = 6081;
@@ -65,7 +66,7 @@ fn join(queues: &[Queue; 2]) -> Result<()> {
     for (queue, token) in queues.iter().zip(0..) {
         poll.add(queue.as_fd(), token)?;
     }
-    let mut buffer = vec![0; LARGE];
+    let mut buffer = vec![0; HEADER_LENGTH + LARGE];
     eprintln!("ready");
     loop {
         for token in poll.wait(None)? {
@@ -74,9 +75,9 @@ fn join(queues: &[Queue; 2]) -> Result<()> {
                 &queues[1 - (token as usize & 1)],
             );
             for _ in 0..BATCH {
-                match from.receive([&mut buffer]) {
+                match from.receive(&mut buffer) {
                     // What the other side cannot take is lost.
-                    Ok((offload, length)) => drop(to.transmit(&offload, &buffer[..length])),
+                    Ok((_, length)) => drop(to.transmit(&buffer[..HEADER_LENGTH + length])),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error).context("the device cannot be read"),
                 }

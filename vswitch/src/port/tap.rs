@@ -13,12 +13,13 @@ use pipeline::DropReason;
 use super::{BATCH_BYTES, Batch, Capabilities, Frame, Lost, Port, Transfer};
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
 use crate::sys::tap::Queue;
+use crate::sys::virtio::{self, HEADER_LENGTH};
 
 /// A queue of a TAP device.
 ///
-/// A frame is read into a small buffer and, where it is longer, on into a large one that stands by: small frames never
-/// touch large buffers, and one system call reads either. Where [`Transfer::Many`] is possible, one system call moves many.
-/// Between reads the large one is where packets are merged.
+/// A frame is read, behind its header, into a large buffer that stands by. A small one is copied from there, so that it takes
+/// no more room than it needs; a large one keeps the buffer, and another stands by. Where [`Transfer::Many`] is possible,
+/// one system call moves many. Between reads the large one is where packets are merged.
 #[derive(Debug)]
 pub struct TapPort {
     queue: Queue,
@@ -36,60 +37,47 @@ impl TapPort {
         }
     }
 
-    /// Writes one frame.
+    /// Writes one frame as it is, without room for a header.
     fn write(&self, offload: &Offload, bytes: &[u8]) -> Result<(), DropReason> {
-        let sent = self.queue.transmit(offload, bytes);
+        let sent = self.queue.transmit_parts(offload, bytes);
         sent.map_err(|error| reason(&error))
     }
 
     /// Reads one frame; an inner error is the reason why it is lost.
     fn receive_one(&mut self, pool: &mut Pool) -> io::Result<Result<Packet, DropReason>> {
-        let tail = &mut self.spare.room_mut()[SMALL..];
-        let Some(mut packet) = pool.take(SMALL) else {
-            self.queue.receive([tail])?;
-            return Ok(Err(DropReason::NoBuffer));
-        };
-        let (offload, length) = match self.queue.receive([packet.room_mut(), tail]) {
-            Ok(received) => received,
-            Err(error) => {
-                pool.give(packet);
-                return Err(error);
+        let room = self.spare.room_behind_mut(HEADER_LENGTH);
+        let (offload, length) = self.queue.receive(room)?;
+        let taken = match length {
+            // A frame that fills it all may have been cut short.
+            LARGE.. => Err(DropReason::TooLong),
+            _ if length <= SMALL => {
+                let copy = pool.copy(&self.spare.room_mut()[..length]);
+                copy.ok_or(DropReason::NoBuffer)
             }
+            _ => self.take_spare(length, pool),
         };
-        if length <= SMALL {
-            packet.set_len(length);
+        Ok(taken.map(|mut packet| {
             packet.offload = offload;
-            return Ok(Ok(packet));
-        }
-        let whole = enlarge(packet, &mut self.spare, length, pool);
-        Ok(whole.map(|mut whole| {
-            whole.offload = offload;
-            whole
+            packet
         }))
     }
-}
 
-/// The frame of which `head` holds the first part and `spare`, at its place, the rest. Another large buffer then stands
-/// by in the place of `spare`.
-pub(super) fn enlarge(
-    mut head: Packet,
-    spare: &mut Packet,
-    length: usize,
-    pool: &mut Pool,
-) -> Result<Packet, DropReason> {
-    let replacement = match length {
-        // A frame that fills it all may have been cut short.
-        LARGE.. => Err(DropReason::TooLong),
-        _ => pool.take(LARGE).ok_or(DropReason::NoBuffer),
-    };
-    let joined = replacement.map(|replacement| {
-        let mut whole = std::mem::replace(spare, replacement);
-        whole.room_mut()[..SMALL].copy_from_slice(head.room_mut());
-        whole.set_len(length);
-        whole
-    });
-    pool.give(head);
-    joined
+    /// The frame in the buffer that stands by.
+    fn take_spare(&mut self, length: usize, pool: &mut Pool) -> Result<Packet, DropReason> {
+        let next = pool.take(LARGE).ok_or(DropReason::NoBuffer)?;
+        let mut packet = std::mem::replace(&mut self.spare, next);
+        packet.set_len(length);
+        Ok(packet)
+    }
+
+    /// Writes one frame.
+    fn transmit_one(&self, packet: &mut Packet) -> Result<(), DropReason> {
+        let header = virtio::encode(&packet.offload);
+        match packet.behind(&header) {
+            Some(frame) => self.queue.transmit(frame).map_err(|error| reason(&error)),
+            None => self.write(&packet.offload, packet.bytes()),
+        }
+    }
 }
 
 impl Port for TapPort {
@@ -125,8 +113,8 @@ impl Port for TapPort {
         if self.transfer == Transfer::Many {
             self.transmit_many(frames, done);
         }
-        for frame in frames.drain(..) {
-            let fate = self.write(&frame.packet.offload, frame.packet.bytes());
+        for mut frame in frames.drain(..) {
+            let fate = self.transmit_one(&mut frame.packet);
             done(frame, fate);
         }
     }

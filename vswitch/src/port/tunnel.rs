@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use pipeline::DropReason;
 
 use super::{BATCH, Batch, Capabilities, Frame, Lost, Port};
-use crate::buffer::Pool;
+use crate::buffer::{LARGE, Packet, Pool, SMALL};
 use crate::sys::udp::Socket;
 use receive::Receiver;
 use send::Sender;
@@ -110,6 +110,29 @@ fn is_transient(error: &io::Error) -> bool {
                 | Errno::ENOBUFS
         )
     )
+}
+
+/// The frame of which `head` holds the first part and `spare`, at its place, the rest. Another large buffer then stands
+/// by in the place of `spare`.
+fn enlarge(
+    mut head: Packet,
+    spare: &mut Packet,
+    length: usize,
+    pool: &mut Pool,
+) -> Result<Packet, DropReason> {
+    let replacement = match length {
+        // A frame that fills it all may have been cut short.
+        LARGE.. => Err(DropReason::TooLong),
+        _ => pool.take(LARGE).ok_or(DropReason::NoBuffer),
+    };
+    let joined = replacement.map(|replacement| {
+        let mut whole = std::mem::replace(spare, replacement);
+        whole.room_mut()[..SMALL].copy_from_slice(head.room_mut());
+        whole.set_len(length);
+        whole
+    });
+    pool.give(head);
+    joined
 }
 
 /// Why the kernel did not take a datagram.

@@ -7,7 +7,7 @@
 //! A ring is of one thread, which makes it when it first needs one ([`with`]).
 
 use std::cell::RefCell;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use arrayvec::ArrayVec;
@@ -17,14 +17,15 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
-use crate::buffer::{LARGE, SMALL};
+use super::virtio::HEADER_LENGTH;
+use crate::buffer::LARGE;
 
 /// The most writes of one call.
 pub const WRITES: usize = 64;
 /// The most reads of one call.
 pub const READS: usize = 16;
-/// Bytes that a read may bring beyond what its own buffer holds.
-const TAIL: usize = LARGE - SMALL;
+/// Bytes that a read may bring: a frame and the header before it.
+const ROOM: usize = HEADER_LENGTH + LARGE;
 /// The offset that stands for where the file is.
 const HERE: u64 = u64::MAX;
 
@@ -32,8 +33,8 @@ const HERE: u64 = u64::MAX;
 pub struct Ring {
     ring: IoUring,
     outcomes: ArrayVec<i32, WRITES>,
-    /// One for each read. The pages of one are first touched when a read comes so far.
-    tails: Box<[u8]>,
+    /// [`ROOM`] for each read. Pages are first touched when a read comes so far.
+    rooms: Box<[u8]>,
 }
 
 thread_local! {
@@ -61,11 +62,9 @@ pub fn probe() -> io::Result<()> {
     };
     let writes = ring.write(writer.as_fd(), &[b"ab", b"c"]);
     expect(writes == 2 && ring.outcome(0)? == 2 && ring.outcome(1)? == 1)?;
-    let mut first = [0; 2];
-    let mut second = [0; 2];
-    let reads = ring.read(reader.as_fd(), &mut [&mut first]);
-    expect(reads == 1 && ring.outcome(0)? == 3 && first == *b"ab" && ring.tail(0)[0] == b'c')?;
-    let reads = ring.read(reader.as_fd(), &mut [&mut second]);
+    let reads = ring.read(reader.as_fd(), 1);
+    expect(reads == 1 && ring.outcome(0)? == 3 && ring.room(0).starts_with(b"abc"))?;
+    let reads = ring.read(reader.as_fd(), 1);
     let waits = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
     expect(reads == 1 && ring.outcome(0).is_err_and(waits))
 }
@@ -80,7 +79,7 @@ impl Ring {
         Ok(Ring {
             ring,
             outcomes: ArrayVec::new(),
-            tails: vec![0; READS * TAIL].into_boxed_slice(),
+            rooms: vec![0; READS * ROOM].into_boxed_slice(),
         })
     }
 
@@ -99,28 +98,20 @@ impl Ring {
         unsafe { self.run(&requests) }
     }
 
-    /// Reads once for each of `heads`, of which the first [`READS`] count, in order: into it, and what does not fit into the
-    /// tail of that read. Returns how many reads the kernel has tried.
-    pub fn read(&mut self, from: BorrowedFd<'_>, heads: &mut [&mut [u8]]) -> usize {
+    /// Reads `count` times, [`READS`] at most, each into a room of its own. Returns how many reads the kernel has tried.
+    pub fn read(&mut self, from: BorrowedFd<'_>, count: usize) -> usize {
         let from = Fd(from.as_raw_fd());
-        let mut tails = std::mem::take(&mut self.tails);
-        let parts: ArrayVec<[IoSliceMut<'_>; 2], READS> = heads
-            .iter_mut()
-            .zip(tails.chunks_exact_mut(TAIL))
-            .map(|(head, tail)| [IoSliceMut::new(head), IoSliceMut::new(tail)])
-            .collect();
-        let requests = parts.iter().map(|parts| {
-            // `IoSliceMut` has the layout of `struct iovec`.
-            opcode::Readv::new(from, parts.as_ptr().cast(), parts.len() as u32)
+        let mut rooms = std::mem::take(&mut self.rooms);
+        let requests = rooms.chunks_exact_mut(ROOM).take(count).map(|room| {
+            opcode::Read::new(from, room.as_mut_ptr(), ROOM as u32)
                 .offset(HERE)
                 .rw_flags(libc::RWF_NOWAIT)
                 .build()
         });
         let requests: ArrayVec<_, WRITES> = requests.collect();
-        // SAFETY: `parts`, what they borrow, and the descriptor outlive this call.
+        // SAFETY: the descriptor outlives this call, as do `rooms`, which nothing else looks at meanwhile.
         let tried = unsafe { self.run(&requests) };
-        drop(parts);
-        self.tails = tails;
+        self.rooms = rooms;
         tried
     }
 
@@ -133,12 +124,12 @@ impl Ring {
         usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
     }
 
-    /// What did not fit into the buffer of a read of the last call, with whatever was there before.
+    /// The room of a read of the last call: what it brought, and then what was there before.
     ///
     /// # Panics
     /// If there are fewer than [`READS`].
-    pub fn tail(&self, at: usize) -> &[u8] {
-        &self.tails[at * TAIL..][..TAIL]
+    pub fn room(&self, at: usize) -> &[u8] {
+        &self.rooms[at * ROOM..][..ROOM]
     }
 
     /// True if nothing that it was told is left over.
@@ -209,24 +200,15 @@ mod tests {
         let slices: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
         let tried = with(|ring| ring.write(one.as_fd(), &slices)).expect("io_uring");
         assert_eq!(tried, 8);
-        let read = |heads: &mut [[u8; 4]]| {
-            let mut heads: Vec<&mut [u8]> = heads.iter_mut().map(|head| &mut head[..]).collect();
-            with(|ring| {
-                let tried = ring.read(other.as_fd(), &mut heads);
-                let lengths = (0..tried).map(|at| ring.outcome(at).ok());
-                (lengths.collect::<Vec<_>>(), ring.tail(0)[..2].to_vec())
-            })
-            .expect("io_uring")
-        };
-        let mut heads = [[0xff; 4]; 20];
-        let (lengths, tail) = read(&mut heads);
-        let expected = (0..READS).map(|at| (at < 8).then_some(6));
-        assert_eq!(lengths, expected.collect::<Vec<_>>());
-        assert_eq!(tail, [0, 0]);
-        for (head, number) in heads[..8].iter().zip(0..) {
-            assert_eq!(head, &[number; 4]);
-        }
-        assert_eq!(heads[8..], [[0xff; 4]; 12]);
+        with(|ring| {
+            assert_eq!(ring.read(other.as_fd(), 20), READS);
+            for at in 0..READS {
+                assert_eq!(ring.outcome(at).ok(), (at < 8).then_some(6));
+            }
+            for (at, number) in (0..8).zip(0..) {
+                assert_eq!(ring.room(at)[..7], [&[number; 6][..], &[0]].concat());
+            }
+        });
     }
 
     #[test]

@@ -6,13 +6,14 @@
 
 use std::ffi::c_uint;
 use std::fs::OpenOptions;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::uio::{readv, writev};
+use nix::sys::uio::writev;
+use nix::unistd::{read, write};
 
 use packet::offload::Offload;
 
@@ -229,25 +230,23 @@ impl Queue {
         self.set(libc::TUNSETQUEUE, request("", libc::IFF_DETACH_QUEUE))
     }
 
-    /// Reads one frame into `parts`, which it fills in order; returns what was left undone and its length.
+    /// Reads one frame into `room`, behind its header; returns what was left undone, and the length of the frame alone.
     ///
     /// `WouldBlock` when there is none; `InvalidData` for a header of an unknown kind.
-    pub fn receive<const N: usize>(&self, parts: [&mut [u8]; N]) -> io::Result<(Offload, usize)> {
-        let mut header = [0; HEADER_LENGTH];
-        let mut slices = arrayvec::ArrayVec::<IoSliceMut<'_>, 4>::new();
-        slices.push(IoSliceMut::new(&mut header));
-        slices.extend(parts.into_iter().map(IoSliceMut::new));
-        let length = readv(&self.fd, &mut slices)?;
-        drop(slices);
-        let length = length
-            .checked_sub(HEADER_LENGTH)
-            .ok_or(io::ErrorKind::InvalidData)?;
-        let offload = virtio::decode(&header).ok_or(io::ErrorKind::InvalidData)?;
-        Ok((offload, length))
+    pub fn receive(&self, room: &mut [u8]) -> io::Result<(Offload, usize)> {
+        let length = read(&self.fd, room)?;
+        let (offload, frame) = virtio::split(&room[..length]).ok_or(io::ErrorKind::InvalidData)?;
+        Ok((offload, frame.len()))
     }
 
-    /// Writes one frame: the interface receives it before this returns.
-    pub fn transmit(&self, offload: &Offload, frame: &[u8]) -> io::Result<()> {
+    /// Writes one frame that stands behind its header: the interface receives it before this returns.
+    pub fn transmit(&self, frame: &[u8]) -> io::Result<()> {
+        write(&self.fd, frame)?;
+        Ok(())
+    }
+
+    /// [`Queue::transmit`] of a frame that stands by itself, which costs a little more.
+    pub fn transmit_parts(&self, offload: &Offload, frame: &[u8]) -> io::Result<()> {
         let header = virtio::encode(offload);
         writev(&self.fd, &[IoSlice::new(&header), IoSlice::new(frame)])?;
         Ok(())

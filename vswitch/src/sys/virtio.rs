@@ -40,6 +40,13 @@ pub fn decode(bytes: &[u8; HEADER_LENGTH]) -> Option<Offload> {
     })
 }
 
+/// What was left undone on a frame, and the frame: what was read is the one behind the other. `None` if the header is not
+/// complete, or of a kind that is not known.
+pub fn split(bytes: &[u8]) -> Option<(Offload, &[u8])> {
+    let (header, frame) = bytes.split_first_chunk()?;
+    Some((decode(header)?, frame))
+}
+
 /// The header as the kernel reads it.
 pub fn encode(offload: &Offload) -> [u8; HEADER_LENGTH] {
     let mut bytes = [0; HEADER_LENGTH];
@@ -92,7 +99,11 @@ mod tests {
         bytes[1] = 0x81;
         let kind = decode(&bytes).map(|offload| offload.segmentation);
         assert_eq!(kind, Some(Segmentation::TcpIpv4));
+        assert_eq!(split(b"short"), None);
+        let complete = [&[0; HEADER_LENGTH][..], b"frame"].concat();
+        assert_eq!(split(&complete), Some((Offload::NONE, &b"frame"[..])));
         bytes[1] = 3;
         assert_eq!(decode(&bytes), None);
+        assert_eq!(split(&bytes), None);
     }
 }

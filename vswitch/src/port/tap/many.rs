@@ -14,7 +14,7 @@ use super::{Filling, TapPort, reason};
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
 use crate::port::{Frame, Lost, Transfer};
 use crate::sys::ring::{self, READS, Ring, WRITES};
-use crate::sys::virtio::{self, HEADER_LENGTH};
+use crate::sys::virtio;
 
 /// Frames that are read one by one before the rest is taken for a burst.
 const FEW: usize = 4;
@@ -34,28 +34,15 @@ impl TapPort {
         filling: &mut Filling<'_>,
     ) -> Result<bool, Lost> {
         let wanted = filling.batch.room().min(READS);
-        let mut heads: ArrayVec<Packet, READS> =
-            (0..wanted).map_while(|_| pool.take(SMALL)).collect();
-        if heads.is_empty() {
-            return filling.add(self.receive_one(pool));
-        }
         let received = ring::with(|ring| {
-            let mut rooms: ArrayVec<&mut [u8], READS> = heads
-                .iter_mut()
-                .map(|head| head.room_behind_mut(HEADER_LENGTH))
-                .collect();
-            let tried = ring.read(self.queue.as_fd(), &mut rooms);
-            drop(rooms);
-            let mut result = Ok(tried > 0);
-            for (at, head) in heads.drain(..tried).enumerate() {
-                let added = filling.add(finish(ring, at, head, pool));
+            let tried = ring.read(self.queue.as_fd(), wanted);
+            let mut result = Ok(true);
+            for at in 0..tried {
+                let added = filling.add(finish(ring, at, pool));
                 result = result.and_then(|goes_on| Ok(added? && goes_on));
             }
             (tried > 0).then_some(result)
         });
-        for head in heads {
-            pool.give(head);
-        }
         received.flatten().unwrap_or_else(|| {
             self.transfer = Transfer::Single;
             Ok(true)
@@ -92,56 +79,19 @@ impl TapPort {
     }
 }
 
-/// What the read at `at` brought: its first part is in `head`, behind a header.
-fn finish(
-    ring: &Ring,
-    at: usize,
-    mut head: Packet,
-    pool: &mut Pool,
-) -> io::Result<Result<Packet, DropReason>> {
-    let read = ring.outcome(at).and_then(|length| {
-        let length = length
-            .checked_sub(HEADER_LENGTH)
-            .ok_or(ErrorKind::InvalidData)?;
-        let (header, _) = head
-            .room_behind_mut(HEADER_LENGTH)
-            .split_first_chunk()
-            .ok_or(ErrorKind::InvalidData)?;
-        let offload = virtio::decode(header).ok_or(ErrorKind::InvalidData)?;
-        Ok((offload, length))
-    });
-    let (offload, length) = match read {
-        Ok(read) => read,
-        Err(error) => {
-            pool.give(head);
-            return Err(error);
-        }
-    };
-    let mut whole = if length <= SMALL {
-        head.set_len(length);
-        head
-    } else {
-        let whole = join(&head, ring.tail(at), length, pool);
-        pool.give(head);
-        match whole {
-            Ok(whole) => whole,
-            Err(reason) => return Ok(Err(reason)),
-        }
-    };
-    whole.offload = offload;
-    Ok(Ok(whole))
-}
-
-/// The frame whose first part is in `head` and whose rest is in `tail`.
-fn join(head: &Packet, tail: &[u8], length: usize, pool: &mut Pool) -> Result<Packet, DropReason> {
-    if length >= LARGE {
-        // A frame that fills it all may have been cut short.
-        return Err(DropReason::TooLong);
+/// What the read at `at` brought; an inner error is the reason why it is lost.
+fn finish(ring: &Ring, at: usize, pool: &mut Pool) -> io::Result<Result<Packet, DropReason>> {
+    let length = ring.outcome(at)?;
+    let read = virtio::split(&ring.room(at)[..length]);
+    let (offload, frame) = read.ok_or(ErrorKind::InvalidData)?;
+    if frame.len() >= LARGE {
+        // It may have been cut short.
+        return Ok(Err(DropReason::TooLong));
     }
-    let mut whole = pool.take(LARGE).ok_or(DropReason::NoBuffer)?;
-    let (first, rest) = whole.room_mut()[..length].split_at_mut(SMALL);
-    first.copy_from_slice(head.room());
-    rest.copy_from_slice(&tail[..length - SMALL]);
-    whole.set_len(length);
-    Ok(whole)
+    let mut packet = match pool.copy(frame) {
+        Some(packet) => packet,
+        None => return Ok(Err(DropReason::NoBuffer)),
+    };
+    packet.offload = offload;
+    Ok(Ok(packet))
 }

@@ -12,9 +12,8 @@ use packet::offload::group::{Group, Groups, Packet as Candidate};
 use packet::offload::merge::MAX_MERGED;
 use pipeline::DropReason;
 
-use super::ECN_MASK;
+use super::{ECN_MASK, enlarge};
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
-use crate::port::tap::enlarge;
 use crate::port::{Batch, Frame, Outer};
 use crate::sys::udp::{Messages, Received, Socket};
 
