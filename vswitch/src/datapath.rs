@@ -110,6 +110,11 @@ impl DataPath {
             let tunnel = TunnelPort::bind(address).map_err(failed)?;
             // The first socket may have chosen the port, which the others share.
             address = tunnel.local_address().map_err(failed)?;
+            if tunnels.len() + 1 == config.workers
+                && let Err(error) = tunnel.steer(config.workers)
+            {
+                tracing::info!(%error, "the kernel does not steer by flow: connections may go from worker to worker");
+            }
             tunnels.push(Box::new(tunnel));
         }
         let config = DataPathConfig {

@@ -4,8 +4,6 @@
 //! the little that varies within it can be read from fixed places; [`parse`](crate::parse()) reads everything of any packet,
 //! and what both read of a packet is the same.
 
-use std::net::IpAddr;
-
 use zerocopy::FromBytes;
 
 use super::{FlowKey, bit};
@@ -132,20 +130,6 @@ impl Glimpse {
     #[inline]
     pub fn ecn(&self) -> u8 {
         self.key.traffic_class & 3
-    }
-
-    /// Source and destination, with their ports.
-    #[inline]
-    pub fn ends(&self) -> [(IpAddr, u16); 2] {
-        let FlowKey { ip_src, ip_dst, .. } = self.key;
-        let ips = [ip_src, ip_dst].map(|ip| match (self.is_ipv4(), ip) {
-            (true, [a, b, c, d, ..]) => IpAddr::from([a, b, c, d]),
-            (false, ip) => IpAddr::from(ip),
-        });
-        [
-            (ips[0], self.key.transport_src),
-            (ips[1], self.key.transport_dst),
-        ]
     }
 
     /// Where the headers stand.

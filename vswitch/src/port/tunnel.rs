@@ -48,6 +48,12 @@ impl TunnelPort {
         })
     }
 
+    /// Shares what arrives with the others that are bound to its address, so many in all, by flow: both directions of a
+    /// connection then keep to one. Without it they share by outer source ports.
+    pub fn steer(&self, sockets: usize) -> io::Result<()> {
+        self.receiver.socket().steer(sockets)
+    }
+
     /// The address that it receives on.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.receiver.socket().local_address()

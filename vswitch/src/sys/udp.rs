@@ -6,6 +6,7 @@
 
 mod control;
 mod messages;
+mod steering;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +16,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 pub use messages::{BATCH, Messages, Outgoing, Received};
+pub use steering::{flow_number, socket_of};
 
 /// Bytes that the kernel may queue for a receiving socket (it takes no more than it allows).
 const RECEIVE_BUFFER: usize = 8 << 20;

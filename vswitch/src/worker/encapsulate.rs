@@ -1,9 +1,8 @@
 //! Step 7: for another node.
 
-use std::hash::BuildHasher;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use packet::flow::{Flow, Fragment, Network, Transport};
+use packet::flow::{Flow, Network};
 use packet::geneve;
 use packet::offload::TransportSum;
 use pipeline::{Branch, DropReason, Tunnel};
@@ -15,6 +14,7 @@ use super::ports::Door;
 use super::{Forwarder, Moment};
 use crate::buffer::Packet;
 use crate::port::{Frame, Outer};
+use crate::sys::udp::flow_number;
 
 impl Forwarder {
     /// Into the tunnel, if it is not too long for it.
@@ -50,13 +50,14 @@ impl Forwarder {
             TransportSum::Complete => finish(&mut packet),
             TransportSum::Partial => leave(&mut packet),
         }
+        let entropy = flow_number(packet.bytes());
         if packet.push_front(&header(tunnel).encode(sum)).is_err() {
             return self.discard(packet, DropReason::NoHeadroom, about, moment);
         }
         let outer = Outer {
             remote: SocketAddr::new(tunnel.encap_ip, tunnel.encap_port),
             ecn: ecn(&about.flow),
-            entropy: entropy(&about.flow),
+            entropy,
             sum,
         };
         let frame = Frame {
@@ -82,27 +83,4 @@ fn ecn(flow: &Flow) -> u8 {
         Network::Ip(ip) => ip.ecn,
         _ => 0,
     }
-}
-
-/// Equal for packets that must not overtake each other. Fragments have no ports to look at but the first's,
-/// so that all fragments are taken by addresses alone.
-fn entropy(flow: &Flow) -> u16 {
-    let Network::Ip(ip) = &flow.network else {
-        return 0;
-    };
-    let ports = match ip.transport {
-        _ if ip.fragment != Fragment::Whole => (0, 0),
-        Transport::Tcp { src, dst, .. }
-        | Transport::Udp { src, dst }
-        | Transport::Sctp { src, dst } => (src, dst),
-        Transport::Icmp { identifier, .. } => (identifier, 0),
-        Transport::Other => (0, 0),
-    };
-    spread((ip.src, ports.0), (ip.dst, ports.1), ip.protocol)
-}
-
-/// The entropy of a packet between these.
-pub(super) fn spread(src: (IpAddr, u16), dst: (IpAddr, u16), protocol: u8) -> u16 {
-    let hasher = foldhash::fast::FixedState::default();
-    (hasher.hash_one((src, dst, protocol)) >> 24) as u16
 }

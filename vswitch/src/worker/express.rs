@@ -12,13 +12,14 @@ use packet::{Glimpse, geneve};
 use pipeline::object::PortRef;
 use pipeline::{Branch, Destination, DropReason, Source};
 
-use super::encapsulate::{header, spread};
+use super::encapsulate::header;
 use super::ports::Door;
 use super::recall::Memory;
 use super::{Action, Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
 use crate::connection::Approach;
 use crate::port::{Frame, Outer};
+use crate::sys::udp::flow_number;
 
 /// How a verdict is carried out that says one thing: the packet itself, changed, by one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,14 +165,14 @@ impl Forwarder {
         Outside { header, remote }: &Outside,
         glimpse: &Glimpse,
     ) -> Result<(), (Packet, DropReason)> {
+        let entropy = flow_number(packet.bytes());
         if packet.push_front(header).is_err() {
             return Err((packet, DropReason::NoHeadroom));
         }
-        let [src, dst] = glimpse.ends();
         let outer = Outer {
             remote: *remote,
             ecn: glimpse.ecn(),
-            entropy: spread(src, dst, glimpse.protocol()),
+            entropy,
             sum: TransportSum::Complete,
         };
         self.stage(Door::Tunnel, packet, Some(outer))
