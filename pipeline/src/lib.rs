@@ -14,6 +14,7 @@ pub mod object;
 mod record;
 mod rewrite;
 mod router;
+mod seed;
 mod stage;
 mod switch;
 mod tables;

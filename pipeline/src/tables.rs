@@ -46,7 +46,7 @@ pub struct Tables {
     epoch: u64,
     global: Global,
     generations: Arc<generation::Generations>,
-    datapaths: Arc<HashMap<DatapathKey, Arc<DatapathTables>, foldhash::fast::RandomState>>,
+    datapaths: Arc<HashMap<DatapathKey, Arc<DatapathTables>, crate::seed::Seed>>,
     places: Places,
     policies: Policies,
     balancing: Balancing,

@@ -17,6 +17,8 @@ use counts::{Baseline, Change, Counts};
 
 /// The function within which instructions are counted, as callgrind knows it.
 const COUNTED: &str = "count::counted";
+/// What the counted program is told to count.
+const HALVES: [&str; 2] = ["packets", "rules"];
 /// Cargo's name for how the counted program is built.
 const PROFILE: &str = "count";
 
@@ -111,10 +113,11 @@ fn compiler() -> Result<String> {
 }
 
 /// Builds a program of the benches; returns where it is.
-fn build(program: &str, profile: &str) -> Result<PathBuf> {
+fn build(program: &str, profile: &str, features: &[&str]) -> Result<PathBuf> {
     let built = cargo()
         .args(["build", "--package", "benches", "--bin", program])
         .args(["--profile", profile])
+        .args(features)
         .stdin(Stdio::null())
         .status()
         .context("cannot start cargo")?;
@@ -129,15 +132,32 @@ fn target() -> PathBuf {
 
 /// Instructions of each piece of work.
 fn count() -> Result<Counts> {
-    let program = build("count", PROFILE)?;
+    let program = build("count", PROFILE, &["--features", "fixed-seeds"])?;
     let dumps = std::env::temp_dir().join(format!("weft-count-{}", std::process::id()));
     std::fs::create_dir_all(&dumps).context("cannot make a directory for the counts")?;
-    let counts = run_counted(&program, &dumps);
+    let counts = run_halves(&program, &dumps);
     std::fs::remove_dir_all(&dumps).context("cannot tidy up after the counts")?;
     counts
 }
 
-fn run_counted(program: &Path, dumps: &Path) -> Result<Counts> {
+/// Both halves of the work beside each other.
+fn run_halves(program: &Path, dumps: &Path) -> Result<Counts> {
+    let halves = std::thread::scope(|scope| {
+        let run = |half| scope.spawn(move || run_counted(program, half, &dumps.join(half)));
+        HALVES.map(run).map(|half| {
+            half.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    });
+    let mut counts = Counts::new();
+    for half in halves {
+        counts.extend(half?);
+    }
+    Ok(counts)
+}
+
+fn run_counted(program: &Path, half: &str, dumps: &Path) -> Result<Counts> {
+    std::fs::create_dir_all(dumps).context("cannot make a directory for the counts")?;
     let output = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind"])
         .arg(format!("--toggle-collect={COUNTED}"))
@@ -147,6 +167,7 @@ fn run_counted(program: &Path, dumps: &Path) -> Result<Counts> {
             dumps.join("dump").display()
         ))
         .arg(program)
+        .arg(half)
         .stdin(Stdio::null())
         .output()
         .context("cannot start valgrind\n  try, as root: apt-get install valgrind")?;
@@ -185,7 +206,7 @@ fn ground(words: &[&str]) -> Result<()> {
 }
 
 fn replay(names: &[&str]) -> Result<()> {
-    let program = build("replay", "release")?;
+    let program = build("replay", "release", &[])?;
     let status = Command::new(program)
         .args(names)
         .status()

@@ -22,7 +22,7 @@ use crate::object::{Balancer, BalancerGroup, Balancers, ChassisName, Vip, VipKey
 pub use ended::Ended;
 pub(crate) use service::{Service, Whereabouts};
 
-type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Exact<K, V> = HashMap<K, V, crate::seed::Seed>;
 
 /// What is looked for: address, IP protocol (0 for all) and port (0 for all).
 pub(crate) type Front = (IpAddr, u8, u16);

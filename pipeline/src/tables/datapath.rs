@@ -30,8 +30,8 @@ pub(crate) struct DatapathTables {
     pub(crate) nats: Arc<BTreeMap<Uuid, Arc<Nat>>>,
     /// Its load balancers have VIPs.
     pub(crate) balances: bool,
-    pub(crate) neighbors: Arc<HashMap<(PortKey, IpAddr), Neighbor, foldhash::fast::RandomState>>,
-    pub(crate) fdb: Arc<HashMap<Mac, PortKey, foldhash::fast::RandomState>>,
+    pub(crate) neighbors: Arc<HashMap<(PortKey, IpAddr), Neighbor, crate::seed::Seed>>,
+    pub(crate) fdb: Arc<HashMap<Mac, PortKey, crate::seed::Seed>>,
     /// The stations that the backends at its ports are probed from.
     pub(crate) probes: Arc<BTreeMap<ProbeKey, (IpAddr, Mac)>>,
     pub(crate) compiled: Compiled,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::object::{Nat, NatKind};
 
-type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Exact<K, V> = HashMap<K, V, crate::seed::Seed>;
 type Same = SmallVec<[Arc<Nat>; 1]>;
 
 /// The NATs of a router.

@@ -41,7 +41,7 @@ pub(crate) struct Policies {
     programs: Sharded<PolicyOwner, Program>,
     /// The owners whose ACLs name a set.
     named_by: Sharded<SetId, Arc<[PolicyOwner]>>,
-    meters: Arc<HashMap<Arc<str>, Meter, foldhash::fast::RandomState>>,
+    meters: Arc<HashMap<Arc<str>, Meter, crate::seed::Seed>>,
 }
 
 impl Policies {

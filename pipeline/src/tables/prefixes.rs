@@ -29,7 +29,7 @@ impl Address for u128 {
     }
 }
 
-type OfLength<A, V> = HashMap<A, V, foldhash::fast::RandomState>;
+type OfLength<A, V> = HashMap<A, V, crate::seed::Seed>;
 
 /// Values by prefix.
 #[derive(Clone, Debug)]

@@ -15,9 +15,9 @@ use crate::object::{Nat, Port, PortKey, PortKind, Route, RouteKey};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouterTables {
     /// The router's own addresses, and the port each is of (the lowest key, if several have it).
-    pub(crate) addresses: HashMap<IpAddr, PortKey, foldhash::fast::RandomState>,
+    pub(crate) addresses: HashMap<IpAddr, PortKey, crate::seed::Seed>,
     /// The broadcast addresses of its ports' networks.
-    pub(crate) broadcasts: HashSet<Ipv4Addr, foldhash::fast::RandomState>,
+    pub(crate) broadcasts: HashSet<Ipv4Addr, crate::seed::Seed>,
     /// `lr_in_ip_routing`.
     pub(crate) routes: Routes,
     /// Its translations.

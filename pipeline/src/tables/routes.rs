@@ -20,7 +20,7 @@ pub(crate) const MAIN: &str = "";
 /// The routes of one router by table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
-    tables: HashMap<String, Table, foldhash::fast::RandomState>,
+    tables: HashMap<String, Table, crate::seed::Seed>,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 /// Pointers in a node of either level.
 const FANOUT: usize = 64;
 
-type Hasher = foldhash::fast::RandomState;
+type Hasher = crate::seed::Seed;
 type Leaf<K, V> = HashMap<K, V, Hasher>;
 type Branch<K, V> = Vec<Arc<Leaf<K, V>>>;
 

@@ -16,7 +16,7 @@ use crate::object::{
 /// The NATs of a router.
 pub(super) type Nats = BTreeMap<Uuid, Arc<Nat>>;
 
-type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Exact<K, V> = HashMap<K, V, crate::seed::Seed>;
 
 /// The compiled tables of a logical switch: functions of its ports and of the router ports they join.
 ///
@@ -38,7 +38,7 @@ pub(crate) struct SwitchTables {
     /// The joined routers' ports, each with the switch port it is behind.
     pub(crate) routers: Vec<(PortKey, PortRef)>,
     /// The joined routers' own MAC addresses.
-    pub(crate) router_macs: HashSet<Mac, foldhash::fast::RandomState>,
+    pub(crate) router_macs: HashSet<Mac, crate::seed::Seed>,
     /// `_MC_flood`: every enabled port.
     pub(crate) flood: Vec<PortKey>,
     /// `_MC_unknown`: every enabled port that takes unknown addresses.

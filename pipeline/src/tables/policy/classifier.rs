@@ -19,7 +19,7 @@ use super::program::Rule;
 use super::subject::Subject;
 use crate::object::{Acl, PolicyOwner};
 
-type Exact<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Exact<K, V> = HashMap<K, V, crate::seed::Seed>;
 
 /// Where a rule stands in the one list that all rules of a stage form: lower tiers first, and then the greatest
 /// priority. OVN leaves open what comes of equal priorities; here the lesser UUID counts, and then the owner.

@@ -11,7 +11,7 @@ use crate::object::{PortGroup, PortKey};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SwitchGroups {
     members: BTreeMap<Arc<str>, Vec<PortKey>>,
-    of: HashMap<PortKey, Vec<Arc<str>>, foldhash::fast::RandomState>,
+    of: HashMap<PortKey, Vec<Arc<str>>, crate::seed::Seed>,
 }
 
 impl SwitchGroups {

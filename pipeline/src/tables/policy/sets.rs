@@ -105,7 +105,7 @@ impl Sets {
             members
                 .iter()
                 .copied()
-                .collect::<hashbrown::HashSet<_, foldhash::fast::RandomState>>()
+                .collect::<hashbrown::HashSet<_, crate::seed::Seed>>()
         };
         let (before, after) = (is_in(old), is_in(new));
         for gone in before.difference(&after) {

@@ -39,7 +39,7 @@ struct Parts {
     groups: ByName,
 }
 
-type ByName = HashMap<Arc<str>, Vec<Part>, foldhash::fast::RandomState>;
+type ByName = HashMap<Arc<str>, Vec<Part>, crate::seed::Seed>;
 
 /// The rules of one owner for a question and a port.
 #[derive(Clone, Debug)]
