@@ -14,7 +14,7 @@ use pipeline::DropReason;
 
 use super::{ECN_MASK, enlarge};
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
-use crate::port::{Batch, Frame, Outer};
+use crate::port::{BATCH_BYTES, Batch, Frame, Outer};
 use crate::sys::udp::{Messages, Received, Socket};
 
 /// Messages received in one call: each may be as many packets as the kernel joins, for all of which there are buffers.
@@ -26,6 +26,8 @@ pub(super) struct Receiver {
     messages: Messages,
     /// Each message is received into a small buffer and, where it is longer, on into one of these.
     spares: Vec<Packet>,
+    /// Bytes of a message, on the average of the last ones.
+    usual: usize,
 }
 
 impl Receiver {
@@ -38,6 +40,7 @@ impl Receiver {
             socket,
             messages: Messages::default(),
             spares: (0..MESSAGES).map(|_| Packet::large()).collect(),
+            usual: 0,
         })
     }
 
@@ -45,24 +48,31 @@ impl Receiver {
         &self.socket
     }
 
-    /// Fills the batch.
+    /// Fills the batch. Of long messages a few are one.
     pub(super) fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> io::Result<()> {
-        while !batch.is_full() {
-            let asked = batch.room().min(MESSAGES);
-            if self.receive_some(asked, pool, batch)? < asked {
+        let mut bytes = 0;
+        while !batch.is_full() && bytes < BATCH_BYTES {
+            let few = BATCH_BYTES.checked_div(self.usual).unwrap_or(MESSAGES);
+            let asked = batch.room().min(few.clamp(1, MESSAGES));
+            let (count, length) = self.receive_some(asked, pool, batch)?;
+            bytes += length;
+            if let Some(mean) = length.checked_div(count) {
+                self.usual = (3 * self.usual + mean) / 4;
+            }
+            if count < asked {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Receives up to `asked` messages; returns how many.
+    /// Receives up to `asked` messages; returns how many, and of how many bytes in all.
     fn receive_some(
         &mut self,
         asked: usize,
         pool: &mut Pool,
         batch: &mut Batch,
-    ) -> io::Result<usize> {
+    ) -> io::Result<(usize, usize)> {
         let mut heads: ArrayVec<Packet, MESSAGES> =
             (0..asked).map_while(|_| pool.take(SMALL)).collect();
         if heads.is_empty() {
@@ -79,22 +89,24 @@ impl Receiver {
             self.messages
                 .receive(&self.socket, &mut rooms, |_, received| facts.push(received))
         };
+        let bytes = facts.iter().map(|received| received.length).sum();
         for (index, head) in heads.into_iter().enumerate() {
             match facts.get(index) {
                 None => pool.give(head),
                 Some(received) => accept(received, head, &mut self.spares[index], pool, batch),
             }
         }
-        result
+        Ok((result?, bytes))
     }
 
     /// Receives one message and loses it, so that a worker without buffers makes progress.
-    fn discard(&mut self, batch: &mut Batch) -> io::Result<usize> {
+    fn discard(&mut self, batch: &mut Batch) -> io::Result<(usize, usize)> {
         let refused = &mut batch.refused;
         let lose = |_, _| refused.push(DropReason::NoBuffer);
         let (head, tail) = self.spares[0].room_mut().split_at_mut(SMALL);
         let mut rooms = [[head, tail].map(IoSliceMut::new)];
-        self.messages.receive(&self.socket, &mut rooms, lose)
+        let count = self.messages.receive(&self.socket, &mut rooms, lose)?;
+        Ok((count, 0))
     }
 }
 
