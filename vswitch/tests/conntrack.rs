@@ -310,6 +310,29 @@ fn half_open_connections_give_way_and_established_ones_never_do() {
 }
 
 #[test]
+fn a_connection_that_is_being_opened_outlasts_those_that_have_waited_longer() {
+    const CAPACITY: u32 = 1_024;
+    let settings = Settings {
+        half_open_quota: u32::MAX,
+        ..Settings::default()
+    };
+    let (_table, mut members) = ConntrackTable::new(CAPACITY, 1, settings);
+    let member = &mut members[0];
+    let mut now_ms = 0;
+    for client in 0..20_000_u32 {
+        // One of a hundred is answered when fifty others have begun.
+        let answered = client.checked_sub(50).filter(|client| client % 100 == 0);
+        if let Some(client) = answered {
+            let request = udp(client, 1, 1_000);
+            let answer = state(member, &reversed(&request), now_ms);
+            assert!(answer.contains(State::ESTABLISHED), "client {client}");
+        }
+        begin(member, &udp(client, 1, 1_000), now_ms).expect("room");
+        now_ms += u64::from(client % 10 == 0);
+    }
+}
+
+#[test]
 fn a_table_full_of_established_connections_refuses_new_ones() {
     const CAPACITY: u32 = 64;
     let (table, mut members) = ConntrackTable::new(CAPACITY, 1, Settings::default());

@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use pipeline::conntrack::{Direction, MadeBy};
 
 use super::entry::{Entry, Key, life};
@@ -18,6 +19,8 @@ const PRESSURE_SIXTEENTHS: u64 = 15;
 const EVICTION_WORK: u32 = 256;
 /// Entries that give way to a new connection, at most.
 const EVICTIONS: usize = 2;
+/// Half-open connections of which those that have waited longest give way.
+const SAMPLE: usize = 16;
 
 /// One worker's access to the table.
 pub struct Member {
@@ -181,6 +184,7 @@ impl Turn<'_> {
         let work = EVICTION_WORK.min(capacity);
         let from = table.hand.fetch_add(work, Ordering::Relaxed);
         let mut given = 0;
+        let mut waiting = ArrayVec::<(u64, u32), SAMPLE>::new();
         for step in 0..work {
             let index = from.wrapping_add(step) % capacity;
             let entry = table.entries.get(index);
@@ -188,17 +192,30 @@ impl Turn<'_> {
                 continue;
             }
             let progress = entry.progress();
-            let removed = if entry.is_expired(&table.settings, now_ms) {
-                self.remove(index, |table| &table.counters.expired)
-            } else if progress.is_half_open() || progress.is_over() {
-                self.remove(index, |table| &table.counters.evicted)
-            } else {
-                continue;
-            };
+            let counter: fn(&ConntrackTable) -> &AtomicU64 =
+                if entry.is_expired(&table.settings, now_ms) {
+                    |table| &table.counters.expired
+                } else if progress.is_over() {
+                    |table| &table.counters.evicted
+                } else {
+                    if progress.is_half_open() {
+                        waiting.push((entry.last_seen_ms.load(Ordering::Relaxed), index));
+                    }
+                    if waiting.is_full() {
+                        break;
+                    }
+                    continue;
+                };
+            let removed = self.remove(index, counter);
             given += usize::from(removed == Some(true));
             if given >= EVICTIONS || removed.is_none() {
                 return;
             }
+        }
+        // The newest are about to be answered, if they are honest.
+        waiting.sort_unstable();
+        for (_, index) in waiting.into_iter().take(EVICTIONS - given) {
+            self.remove(index, |table| &table.counters.evicted);
         }
     }
 
