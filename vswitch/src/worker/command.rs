@@ -41,12 +41,16 @@ pub enum Command {
 }
 
 impl Worker {
-    /// Obeys all commands so far.
-    pub(super) fn obey(&mut self) -> Status {
+    /// Takes note that it was woken: who wakes it from now on wakes it again.
+    pub(super) fn heed(&mut self) {
         if self.ready.contains(&TOKEN) {
             self.waker.clear();
             self.ready.retain(|token| *token != TOKEN);
         }
+    }
+
+    /// Obeys all commands so far.
+    pub(super) fn obey(&mut self) -> Status {
         while let Ok(command) = self.commands.try_recv() {
             let ports = &mut self.forwarder.ports;
             match command {

@@ -286,6 +286,8 @@ impl Worker {
             return Ok(Status::Running);
         }
         let is_found = !self.ready.is_empty();
+        // Before it looks at what it is woken for, so that what comes while it looks wakes it again.
+        self.heed();
         // The snapshot first: whoever published it had sent all commands that it counts on.
         let snapshot = self.snapshots.load_full();
         if self.obey() == Status::Stopped {
