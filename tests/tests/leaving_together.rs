@@ -18,7 +18,30 @@ use vswitch::port::{Frame, Io, Port, TapBackend, Taps};
 const INTERFACE: &str = "eth0";
 const POD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PORT: u16 = 7;
+/// Where the checksum of a datagram without IPv4 options stands in its frame.
+const UDP_CHECKSUM: usize = 40;
 const SOON: Duration = Duration::from_secs(3);
+
+/// A datagram from a station and port, whose checksum is right or not.
+#[derive(Clone, Copy)]
+struct Datagram {
+    from: (u8, u16),
+    payload: &'static [u8],
+    is_good: bool,
+}
+
+/// A datagram of the flow that the others are compared with.
+const fn of_flow(payload: &'static [u8]) -> Datagram {
+    of((2, 1000), payload)
+}
+
+const fn of(from: (u8, u16), payload: &'static [u8]) -> Datagram {
+    Datagram {
+        from,
+        payload,
+        is_good: true,
+    }
+}
 
 /// A pod whose interface this test holds the other end of.
 struct Pod {
@@ -92,31 +115,31 @@ impl Pod {
     }
 }
 
-/// Delivers datagrams to a pod of this name together, from a station and port each, of which those that are not `good` have a bad checksum. The good
-/// ones arrive each by itself, those of one sender in order; the kernel has had so many packets.
-fn check(name: &str, datagrams: &[((u8, u16), &[u8], bool)], packets: u64) -> Result<()> {
+/// Delivers datagrams to a pod of this name together. The good ones arrive each by itself, those of one sender in order;
+/// the kernel has had so many packets.
+fn check(name: &str, datagrams: &[Datagram], packets: u64) -> Result<()> {
     let mut pod = Pod::make(name)?;
     let bind = || UdpSocket::bind((POD, PORT));
     let socket = pod.namespace.run(bind)?;
     socket.set_read_timeout(Some(SOON))?;
     let mut frames = Vec::new();
-    for (from, payload, is_good) in datagrams {
-        let mut frame = pod.frame(*from, payload)?;
-        frame[40] ^= u8::from(!is_good);
+    for datagram in datagrams {
+        let mut frame = pod.frame(datagram.from, datagram.payload)?;
+        frame[UDP_CHECKSUM] ^= u8::from(!datagram.is_good);
         frames.push(frame);
     }
     let before = pod.received()?;
     pod.deliver(&frames)?;
     assert_eq!(pod.received()? - before, packets);
-    let mut wanted: Vec<_> = datagrams.iter().filter(|(.., is_good)| *is_good).collect();
+    let mut wanted: Vec<_> = datagrams.iter().filter(|of| of.is_good).collect();
     let mut buffer = [0; 2048];
     while !wanted.is_empty() {
         let (length, from) = socket.recv_from(&mut buffer).context("a datagram")?;
         let is_from =
             |(station, port): (u8, u16)| from == SocketAddr::from(([10, 0, 0, station], port));
-        let next = wanted.iter().position(|(of, ..)| is_from(*of));
-        let (_, payload, _) = wanted.remove(next.context("of a sender")?);
-        assert_eq!(&buffer[..length], *payload);
+        let next = wanted.iter().position(|of| is_from(of.from));
+        let next = wanted.remove(next.context("of a sender")?);
+        assert_eq!(&buffer[..length], next.payload);
     }
     socket.set_nonblocking(true)?;
     assert!(socket.recv_from(&mut buffer).is_err(), "nothing else came");
@@ -126,53 +149,22 @@ fn check(name: &str, datagrams: &[((u8, u16), &[u8], bool)], packets: u64) -> Re
 #[test]
 fn datagrams_of_one_flow_are_one_packet_to_the_kernel_and_arrive_one_by_one() {
     tell(|| {
-        let flow = (2, 1000);
-        check(
-            "small",
-            &[
-                (flow, b"one", true),
-                (flow, b"two", true),
-                (flow, b"3", true),
-            ],
-            1,
-        )?;
-        check(
-            "long",
-            &[(flow, &[1; 1400], true), (flow, &[2; 1400], true)],
-            1,
-        )
+        let small = [of_flow(b"one"), of_flow(b"two"), of_flow(b"3")];
+        check("small", &small, 1)?;
+        check("long", &[of_flow(&[1; 1400]), of_flow(&[2; 1400])], 1)
     });
 }
 
 #[test]
 fn what_does_not_continue_a_flow_is_a_packet_of_its_own() {
     tell(|| {
-        let (flow, port, station) = ((2, 1000), (2, 1001), (3, 1000));
-        check(
-            "others",
-            &[
-                (flow, b"one", true),
-                (port, b"two", true),
-                (station, b"xyz", true),
-            ],
-            3,
-        )?;
-        check(
-            "longer",
-            &[
-                (flow, b"1", true),
-                (flow, b"two", true),
-                (flow, b"six", true),
-            ],
-            2,
-        )?;
+        let (other_port, other_station) = (of((2, 1001), b"two"), of((3, 1000), b"xyz"));
+        check("others", &[of_flow(b"one"), other_port, other_station], 3)?;
+        let longer = [of_flow(b"1"), of_flow(b"two"), of_flow(b"six")];
+        check("longer", &longer, 2)?;
         check(
             "between",
-            &[
-                (flow, b"one", true),
-                (port, b"two", true),
-                (flow, b"six", true),
-            ],
+            &[of_flow(b"one"), other_port, of_flow(b"six")],
             2,
         )
     });
@@ -181,15 +173,10 @@ fn what_does_not_continue_a_flow_is_a_packet_of_its_own() {
 #[test]
 fn a_datagram_with_a_bad_checksum_is_never_passed_on_as_good() {
     tell(|| {
-        let flow = (2, 1000);
-        check(
-            "bad",
-            &[
-                (flow, b"one", true),
-                (flow, b"two", false),
-                (flow, b"six", true),
-            ],
-            3,
-        )
+        let bad = Datagram {
+            is_good: false,
+            ..of_flow(b"two")
+        };
+        check("bad", &[of_flow(b"one"), bad, of_flow(b"six")], 3)
     });
 }

@@ -2,9 +2,8 @@
 //!
 //! Packets are received on the well-known port, which the workers share. They are sent from a few sockets with
 //! ports of their own, chosen by flow, so that the underlay's equal-cost paths and the receiver's queues see
-//! different flows as different (RFC 8926 section 3.3). What is sent together to one node, a super-packet or packets of
-//! one length, is one system call ([`send`]), and what the kernel received together is merged to super-packets
-//! ([`receive`]).
+//! different flows as different (RFC 8926 section 3.3). What is sent together to one node shares messages ([`pack`]) and
+//! system calls ([`send`]), and what the kernel received together is merged to super-packets ([`receive`]).
 
 mod pack;
 mod receive;
@@ -18,27 +17,25 @@ use nix::errno::Errno;
 use pipeline::DropReason;
 
 use super::{BATCH, Batch, Capabilities, Frame, Lost, Port};
-use crate::buffer::{LARGE, Packet, Pool, SMALL};
-use crate::sys::udp::Socket;
+use crate::buffer::Pool;
+use crate::sys::udp::{PORTS, Socket};
 use receive::Receiver;
 use send::Sender;
 
-/// Source ports of one worker.
-const SENDERS: usize = 8;
 /// The ECN bits of a traffic class.
 const ECN_MASK: u8 = 3;
 
 /// The Geneve socket of one worker.
 pub struct TunnelPort {
     receiver: Receiver,
-    sockets: [Socket; SENDERS],
+    sockets: [Socket; PORTS],
     sender: Sender,
 }
 
 impl TunnelPort {
     /// Binds to `address`, which other workers may share.
     pub fn bind(address: SocketAddr) -> io::Result<TunnelPort> {
-        let sockets: Vec<Socket> = (0..SENDERS)
+        let sockets: Vec<Socket> = (0..PORTS)
             .map(|_| Socket::sender(address.ip()))
             .collect::<io::Result<_>>()?;
         Ok(TunnelPort {
@@ -90,7 +87,7 @@ impl Port for TunnelPort {
                 let is_own = |frame: &Frame| {
                     frame
                         .outer
-                        .is_some_and(|outer| usize::from(outer.entropy) % SENDERS == number)
+                        .is_some_and(|outer| usize::from(outer.entropy) % PORTS == number)
                 };
                 self.sender
                     .send(socket, &frames[..count], is_own, &mut fates);
@@ -116,29 +113,6 @@ fn is_transient(error: &io::Error) -> bool {
                 | Errno::ENOBUFS
         )
     )
-}
-
-/// The frame of which `head` holds the first part and `spare`, at its place, the rest. Another large buffer then stands
-/// by in the place of `spare`.
-fn enlarge(
-    mut head: Packet,
-    spare: &mut Packet,
-    length: usize,
-    pool: &mut Pool,
-) -> Result<Packet, DropReason> {
-    let replacement = match length {
-        // A frame that fills it all may have been cut short.
-        LARGE.. => Err(DropReason::TooLong),
-        _ => pool.take(LARGE).ok_or(DropReason::NoBuffer),
-    };
-    let joined = replacement.map(|replacement| {
-        let mut whole = std::mem::replace(spare, replacement);
-        whole.room_mut()[..SMALL].copy_from_slice(head.room_mut());
-        whole.set_len(length);
-        whole
-    });
-    pool.give(head);
-    joined
 }
 
 /// Why the kernel did not take a datagram.

@@ -16,7 +16,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 pub use messages::{BATCH, Messages, Outgoing, Received};
-pub use steering::{flow_number, socket_of};
+pub use steering::{PORTS, flow_number, socket_of};
 
 /// Bytes that the kernel may queue for a receiving socket (it takes no more than it allows).
 const RECEIVE_BUFFER: usize = 8 << 20;

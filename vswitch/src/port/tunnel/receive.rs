@@ -12,7 +12,7 @@ use packet::offload::group::{Group, Groups, Packet as Candidate};
 use packet::offload::merge::MAX_MERGED;
 use pipeline::DropReason;
 
-use super::{ECN_MASK, enlarge};
+use super::ECN_MASK;
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
 use crate::port::{BATCH_BYTES, Batch, Frame, Outer};
 use crate::sys::udp::{Messages, Received, Socket};
@@ -152,6 +152,29 @@ fn accept(
         .part(packet),
         Err(reason) => batch.refused.push(reason),
     }
+}
+
+/// The frame of which `head` holds the first part and `spare`, at its place, the rest. Another large buffer then stands
+/// by in the place of `spare`.
+fn enlarge(
+    mut head: Packet,
+    spare: &mut Packet,
+    length: usize,
+    pool: &mut Pool,
+) -> Result<Packet, DropReason> {
+    let replacement = match length {
+        // A frame that fills it all may have been cut short.
+        LARGE.. => Err(DropReason::TooLong),
+        _ => pool.take(LARGE).ok_or(DropReason::NoBuffer),
+    };
+    let joined = replacement.map(|replacement| {
+        let mut whole = std::mem::replace(spare, replacement);
+        whole.room_mut()[..SMALL].copy_from_slice(head.room_mut());
+        whole.set_len(length);
+        whole
+    });
+    pool.give(head);
+    joined
 }
 
 /// A message of several datagrams.

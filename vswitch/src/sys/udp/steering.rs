@@ -18,8 +18,9 @@ use libc::{
 
 use super::Socket;
 
-/// Source ports of a sender: flows of one port go to one socket wherever there are no more sockets than these.
-const PORTS: usize = 8;
+/// Source ports of a sender, chosen by [`flow_number`]: flows of one port go to one socket wherever there are no more
+/// sockets than these.
+pub const PORTS: usize = 8;
 /// Spreads a sum over all bits: 2^32 divided by the golden ratio.
 const SPREAD: u32 = 0x9e37_79b1;
 const IPV4: u32 = 0x0800;
