@@ -160,6 +160,7 @@ fn port(number: u32) -> Object {
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: None,
         }),
     })

@@ -366,7 +366,7 @@ fn ports_that_are_only_partly_in_force_are_warned_about() {
     elsewhere
         .options
         .insert("requested-chassis".into(), "n1,n2".into());
-    elsewhere.options.insert("qos_min_rate".into(), "1".into());
+    elsewhere.options.insert("qos_mean_rate".into(), "1".into());
     elsewhere.enabled = Some(false);
     let twin = lsp("twin", 5, &["02:00:00:00:00:06"]);
     let mut tagged = lsp("tagged", 9, &[]);

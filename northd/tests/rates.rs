@@ -107,30 +107,39 @@ fn a_rule_is_compiled_for_its_switch() {
     );
 }
 
+/// What the port of these options may send, and can count on, and parts of the warnings that there are.
+fn check_port(
+    options: &[(&str, &str)],
+    (max, min): (Option<(u32, u32)>, Option<u32>),
+    warned: &[&str],
+) {
+    let mut port = harness::port("p");
+    let options = options
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    port.options = options.collect();
+    let world = world(vec![port], vec![]);
+    let mut objects = world.control.objects().values();
+    let found = objects.find_map(|object| match &**object {
+        Object::Port(port) => match &port.kind {
+            PortKind::Switch(kind) => Some((kind.max_rate, kind.min_rate)),
+            PortKind::Router(_) => None,
+        },
+        _ => None,
+    });
+    let max = max.map(|(rate, burst)| MeterBand { rate, burst });
+    assert_eq!(found, Some((max, min)));
+    let warnings = warnings(&world);
+    assert_eq!(warnings.len(), warned.len(), "{warnings:?}");
+    for (text, part) in warnings.iter().zip(warned) {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
 #[test]
 fn a_ports_rate_is_in_bits_and_its_burst_a_moment_of_it() {
-    let check = |options: &[(&str, &str)], expected: Option<(u32, u32)>, warned: &[&str]| {
-        let mut port = harness::port("p");
-        let options = options
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        port.options = options.collect();
-        let world = world(vec![port], vec![]);
-        let mut objects = world.control.objects().values();
-        let found = objects.find_map(|object| match &**object {
-            Object::Port(port) => match &port.kind {
-                PortKind::Switch(kind) => Some(kind.max_rate),
-                PortKind::Router(_) => None,
-            },
-            _ => None,
-        });
-        let expected = expected.map(|(rate, burst)| MeterBand { rate, burst });
-        assert_eq!(found, Some(expected));
-        let warnings = warnings(&world);
-        assert_eq!(warnings.len(), warned.len(), "{warnings:?}");
-        for (text, part) in warnings.iter().zip(warned) {
-            assert!(text.contains(part), "{text}");
-        }
+    let check = |options: &[(&str, &str)], max, warned: &[&str]| {
+        check_port(options, (max, None), warned);
     };
     check(&[], None, &[]);
     check(
@@ -147,9 +156,22 @@ fn a_ports_rate_is_in_bits_and_its_burst_a_moment_of_it() {
     check(&[("qos_burst", "9000")], None, &[]);
     check(&[("qos_max_rate", "fast")], None, &["qos_max_rate"]);
     check(&[("qos_max_rate", "0")], None, &["qos_max_rate"]);
-    check(
-        &[("qos_min_rate", "1")],
-        None,
-        &["\"qos_min_rate\" is not carried out"],
-    );
+}
+
+#[test]
+fn what_a_port_can_count_on_is_no_more_than_what_it_may_send() {
+    let max = ("qos_max_rate", "5000000");
+    let sent = Some((5_000, 1_024));
+    for (min, expected, warned) in [
+        ("1", Some(1), None),
+        ("5000000", Some(5_000), None),
+        ("5000001", Some(5_000), Some("more than qos_max_rate")),
+        ("0", None, Some("qos_min_rate=\"0\" is not a number")),
+        ("-1", None, Some("qos_min_rate=\"-1\" is not a number")),
+    ] {
+        let warned: Vec<&str> = warned.into_iter().collect();
+        check_port(&[max, ("qos_min_rate", min)], (sent, expected), &warned);
+    }
+    let alone = [("qos_min_rate", "9000000000")];
+    check_port(&alone, (None, Some(9_000_000)), &[]);
 }

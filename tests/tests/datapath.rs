@@ -81,6 +81,7 @@ impl Pod {
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: Some(node.into()),
         };
         Object::Port(Port {

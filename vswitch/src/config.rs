@@ -20,6 +20,8 @@ use crate::worker::{FRUITLESS_PER_S, Polling};
 pub const GENEVE_PORT: u16 = 6081;
 /// The greatest number of workers.
 pub const WORKERS_MAX: usize = 64;
+/// The greatest rate of an uplink, in megabits a second.
+pub const UPLINK_RATE_MAX: u32 = u32::MAX / 1_000;
 /// The greatest length of a chassis name, in bytes.
 pub const CHASSIS_NAME_MAX_BYTES: usize = 255;
 
@@ -90,6 +92,10 @@ pub struct Options {
     /// Packets of one port a second that may lead nowhere before it has to wait, on each worker [default: 8000]
     #[arg(long, value_name = "N")]
     pub fruitless: Option<u32>,
+    /// What this node can send to others, in megabits a second, of which ports are promised parts; 0 for unknown
+    /// [default: the speed of the device below --encap-ip]
+    #[arg(long, value_name = "MBITS")]
+    pub uplink_rate: Option<u32>,
     /// Do not take TCP segments out of the window for invalid
     #[arg(long)]
     #[serde(default)]
@@ -152,6 +158,9 @@ pub struct Config {
     pub tracking: Settings,
     /// Packets a second of one port that may lead nowhere before it has to wait, on each worker; not 0.
     pub fruitless_per_s: u32,
+    /// What this node can send to others, in megabits a second, at most [`UPLINK_RATE_MAX`]; 0 if that is not known, and
+    /// `None` for what its device tells.
+    pub uplink_rate: Option<u32>,
     /// Where health and metrics are served; `None` for nowhere.
     pub http: Option<SocketAddr>,
     /// 0 for informative, 1 for debug, 2 for trace.
@@ -236,6 +245,7 @@ impl Options {
             connections: self.connections.or(below.connections),
             half_open: self.half_open.or(below.half_open),
             fruitless: self.fruitless.or(below.fruitless),
+            uplink_rate: self.uplink_rate.or(below.uplink_rate),
             tcp_liberal: self.tcp_liberal || below.tcp_liberal,
             // Of two values of one name the later counts.
             timeouts: [below.timeouts, self.timeouts].concat(),
@@ -291,6 +301,12 @@ impl Config {
                 "a port would have to wait for good",
             ));
         }
+        if let Some(rate) = options.uplink_rate
+            && rate > UPLINK_RATE_MAX
+        {
+            let problem = format!("must be at most {UPLINK_RATE_MAX}");
+            return Err(refused("uplink-rate", rate, problem));
+        }
         Ok(Config {
             southbound,
             chassis: chassis.into(),
@@ -310,6 +326,7 @@ impl Config {
             connections,
             tracking,
             fruitless_per_s,
+            uplink_rate: options.uplink_rate,
             http: options.http,
             verbose: options.verbose,
             log_format: options.log_format.unwrap_or_default(),
@@ -417,6 +434,7 @@ mod tests {
         check_refused(good, "--workers 2 --tap basic", "one queue for 2 workers");
         check_refused(&format!("{good}tap = 'basic'"), "--workers 2", "--tap");
         check_refused(good, "--fruitless 0", "wait for good");
+        check_refused(good, "--uplink-rate 4294968", "must be at most 4294967");
         check_refused(good, "--tap plain", "invalid value 'plain'");
         check_refused(good, "--io aio", "invalid value 'aio'");
         check_refused(&format!("{good}tap = 'plain'"), "", "line 3");

@@ -104,7 +104,7 @@ totals! {
     logs_limited,
     /// Packets that were not logged because the control side did not take their records in time.
     logs_lost,
-    /// Times that a port had to wait because its packets led nowhere or exceeded its rate.
+    /// Times that a port had to wait because its packets led nowhere, or exceeded its rate or the uplink's.
     rests,
     /// Batches of frames.
     batches,
@@ -149,6 +149,10 @@ pub struct TrafficCounters {
     pub rx_dropped: Counter,
     /// Frames that were to go out here and that the device did not take.
     pub tx_dropped: Counter,
+    /// Times that what came in here had to wait because its port had sent more than its rate.
+    pub rate_waits: Counter,
+    /// Times that it had to wait because the uplink was full.
+    pub uplink_waits: Counter,
 }
 
 /// The numbers of one worker.

@@ -5,6 +5,7 @@
 //! for each worker. Every call returns at once but [`DataPath::wait_adopted`] and [`DataPath::stop`].
 
 mod config;
+mod promises;
 mod thread;
 
 use std::collections::BTreeMap;
@@ -263,7 +264,9 @@ impl DataPath {
     /// They must come of the tables published before by [`Tables::apply`], or else be the first: remembered
     /// verdicts are judged by the generations in them.
     pub fn publish(&self, tables: Arc<Tables>) -> Revision {
-        self.publish_next(|last| last.with_tables(tables))
+        let revision = self.publish_next(|last| last.with_tables(tables));
+        self.review_promises();
+        revision
     }
 
     /// Waits until no worker uses a snapshot older than `revision`, and all have done what they were told
@@ -299,6 +302,7 @@ impl DataPath {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(at, (plug, counters));
+        self.review_promises();
         Ok(self.publish_next(Snapshot::renewed))
     }
 
@@ -311,6 +315,7 @@ impl DataPath {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&at);
+        self.review_promises();
         self.publish_next(Snapshot::renewed)
     }
 

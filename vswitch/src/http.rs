@@ -66,6 +66,7 @@ async fn metrics(State(health): State<Health>) -> impl IntoResponse {
         stats: &stats,
         running_workers: health.data_path.running_workers(),
         sums: &sums,
+        uplink: health.data_path.uplink(),
         log_book: &health.log_book,
     };
     match metrics::encode(&watched) {

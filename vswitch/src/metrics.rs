@@ -33,6 +33,8 @@ pub(crate) struct Watched<'a> {
     /// What rules have come to.
     pub(crate) sums: &'a Map<Rule, Credit>,
     pub(crate) log_book: &'a LogBook,
+    /// What the uplink carries and what of that is promised, in kilobits a second.
+    pub(crate) uplink: (u32, u64),
 }
 
 /// All metrics, as one text.
@@ -51,6 +53,10 @@ pub(crate) fn encode(watched: &Watched<'_>) -> Result<String, fmt::Error> {
     traffic(
         &mut registry,
         "port",
+        stats.ports.iter().map(|(at, traffic)| (name(at), traffic)),
+    );
+    waits(
+        &mut registry,
         stats.ports.iter().map(|(at, traffic)| (name(at), traffic)),
     );
     let remote = |ip: &std::net::IpAddr| vec![("remote", ip.to_string())];
@@ -72,7 +78,9 @@ pub(crate) fn encode(watched: &Watched<'_>) -> Result<String, fmt::Error> {
         stats.connections.capacity.into(),
     );
     tracked(&mut registry, &stats.tracked);
+    uplink(&mut registry, watched.uplink);
     rules::rules(&mut registry, watched.sums);
+    rules::limits(&mut registry, watched.sums);
     rules::logs(&mut registry, &stats.totals, watched.log_book);
     gauge(
         &mut registry,
@@ -136,7 +144,7 @@ fn packets(registry: &mut Registry, stats: &Stats) {
         ),
         (
             "rests",
-            "Times that a port had to wait because its packets led nowhere",
+            "Times that a port had to wait because its packets led nowhere, or exceeded its rate or the uplink's",
             totals.rests,
         ),
         (
@@ -222,6 +230,40 @@ fn traffic<'a>(
     }
 }
 
+/// How often ports had to wait for what they may send.
+fn waits<'a>(registry: &mut Registry, entries: impl Iterator<Item = (Labels, &'a Traffic)>) {
+    let [rate, uplink] = [(); 2].map(|()| Counters::default());
+    for (labels, traffic) in entries {
+        rate.get_or_create(&labels).inc_by(traffic.rate_waits);
+        uplink.get_or_create(&labels).inc_by(traffic.uplink_waits);
+    }
+    registry.register(
+        "port_rate_waits",
+        "Times that a port had to wait because it had sent more than its rate",
+        rate,
+    );
+    registry.register(
+        "port_uplink_waits",
+        "Times that a port had to wait because the uplink was full",
+        uplink,
+    );
+}
+
+fn uplink(registry: &mut Registry, (kilobits, promised_kilobits): (u32, u64)) {
+    gauge(
+        registry,
+        "uplink_kilobits",
+        "What the node can send to others in a second; 0 if that is not known",
+        kilobits.into(),
+    );
+    gauge(
+        registry,
+        "uplink_promised_kilobits",
+        "What is promised of that to ports",
+        promised_kilobits,
+    );
+}
+
 fn agent(registry: &mut Registry, view: &View) {
     let is_connected = u64::from(view.status == Status::Connected);
     gauge(
@@ -288,6 +330,7 @@ mod tests {
             last: None,
         });
         stats.ports.entry(at).or_default().rx_packets = 9;
+        stats.ports.entry(at).or_default().uplink_waits = 3;
         let credit = |packets, connections| Credit {
             packets,
             connections,
@@ -301,6 +344,8 @@ mod tests {
             (Rule::Nat(other), credit(5, 1)),
             (Rule::Drop(DropReason::AclDrop, acl), credit(4, 0)),
             (Rule::Drop(DropReason::AclDrop, other), credit(3, 0)),
+            (Rule::Drop(DropReason::QosLimit, acl), credit(2, 0)),
+            (Rule::Drop(DropReason::QosLimit, other), credit(9, 0)),
         ];
         stats.totals.logs_limited = 8;
         stats.workers.push(WorkerStats {
@@ -313,6 +358,7 @@ mod tests {
             running_workers: 2,
             sums: &sums.into_iter().collect(),
             log_book: &LogBook::default(),
+            uplink: (10_000, 300),
         })
         .unwrap();
         for line in [
@@ -329,6 +375,11 @@ mod tests {
             "weft_vswitch_workers_running 2",
             "weft_vswitch_drops_total{reason=\"too-long\"} 5",
             "weft_vswitch_port_rx_packets_total{port=\"3/4\"} 9",
+            "weft_vswitch_port_uplink_waits_total{port=\"3/4\"} 3",
+            "weft_vswitch_port_rate_waits_total{port=\"3/4\"} 0",
+            "weft_vswitch_uplink_kilobits 10000",
+            "weft_vswitch_uplink_promised_kilobits 300",
+            "weft_vswitch_qos_dropped_packets_total 11",
             "# EOF",
         ] {
             assert!(

@@ -60,6 +60,10 @@ pub struct Traffic {
     pub rx_dropped: u64,
     /// Frames that were to go out here and that the device did not take.
     pub tx_dropped: u64,
+    /// Times that what came in here had to wait because its port had sent more than its rate.
+    pub rate_waits: u64,
+    /// Times that it had to wait because the uplink was full.
+    pub uplink_waits: u64,
 }
 
 /// One drop reason.
@@ -181,5 +185,7 @@ impl Traffic {
         self.tx_bytes += counters.tx_bytes.get();
         self.rx_dropped += counters.rx_dropped.get();
         self.tx_dropped += counters.tx_dropped.get();
+        self.rate_waits += counters.rate_waits.get();
+        self.uplink_waits += counters.uplink_waits.get();
     }
 }

@@ -17,7 +17,7 @@ use crate::acl_log::{self, LogBook};
 use crate::agent::driver::{self, Control};
 use crate::agent::session::Identity;
 use crate::agent::{Agent, Objects};
-use crate::attach;
+use crate::attach::Carrier;
 use crate::config::Config;
 use crate::datapath::{DataPath, DataPathConfig, DataPathError};
 use crate::health::Health;
@@ -30,8 +30,8 @@ use crate::{VERSION, http};
 const RESTORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often they are looked at.
 const RESTORE_POLL: Duration = Duration::from_millis(5);
-/// How often the underlay's MTU is looked at.
-const MTU_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the underlay's MTU and speed are looked at.
+const UNDERLAY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A running vswitch. Dropping it leaves its tasks running: call [`Vswitch::shutdown`].
 pub struct Vswitch {
@@ -104,11 +104,12 @@ impl Vswitch {
             Some(address) => Some(bind_http(address).await?),
             None => None,
         };
+        let carrier = carrier(config.encap_ip)?;
         let data_path = Arc::new(DataPath::start(&DataPathConfig {
             workers: config.workers,
             encap_ip: config.encap_ip,
             encap_port: config.encap_port,
-            underlay_mtu: underlay_mtu(config.encap_ip)?,
+            underlay_mtu: ip_mtu(&carrier),
             max_connections: config.connections,
             tracking: config.tracking,
             fruitless_per_s: config.fruitless_per_s,
@@ -120,6 +121,7 @@ impl Vswitch {
             transfer: config.io.transfer().map_err(StartError::IoUring)?,
         };
         tell_start(&config, taps, &data_path);
+        data_path.set_uplink_rate(uplink_kilobits(&config, &carrier));
         let agent = agent(&config, &state, &data_path, started);
         let stop = CancellationToken::new();
         let (control, agent) = driver::start(driver::Parts {
@@ -214,12 +216,9 @@ impl Vswitch {
         config: Arc<Config>,
         started: Instant,
     ) {
-        let mtu = follow_underlay_mtu(
-            config.encap_ip,
-            self.data_path.clone(),
-            self.control.clone(),
-        );
-        self.servers.push(tokio::spawn(mtu));
+        let underlay =
+            follow_underlay(config.clone(), self.data_path.clone(), self.control.clone());
+        self.servers.push(tokio::spawn(underlay));
         let source = node::Source {
             log_book: self.log_book.clone(),
             control: self.control.clone(),
@@ -266,22 +265,40 @@ async fn bind_http(address: SocketAddr) -> Result<tokio::net::TcpListener, Start
     bound.map_err(|source| StartError::Http { address, source })
 }
 
-/// The MTU of the interface that carries the encap IP. A larger one than IP can use counts as the largest.
-fn underlay_mtu(ip: IpAddr) -> Result<u16, StartError> {
-    let mtu = attach::mtu_of_carrier(ip).map_err(|source| StartError::Underlay { ip, source })?;
-    let mtu = mtu.ok_or(StartError::NotOurs(ip))?;
-    Ok(u16::try_from(mtu).unwrap_or(u16::MAX))
+/// The interface that carries the encap IP.
+fn carrier(ip: IpAddr) -> Result<Carrier, StartError> {
+    let carrier = Carrier::of(ip).map_err(|source| StartError::Underlay { ip, source })?;
+    carrier.ok_or(StartError::NotOurs(ip))
+}
+
+/// The underlay's MTU. A larger one than IP can use counts as the largest.
+fn ip_mtu(carrier: &Carrier) -> u16 {
+    u16::try_from(carrier.mtu).unwrap_or(u16::MAX)
+}
+
+/// What the uplink carries, in kilobits a second: what was set, or what its device tells.
+fn uplink_kilobits(config: &Config, carrier: &Carrier) -> u32 {
+    let mbits = config.uplink_rate.or_else(|| carrier.speed_mbits());
+    mbits.unwrap_or(0).saturating_mul(1_000)
 }
 
 /// Makes the tunnel, and then the interfaces of pods, follow the MTU of the interface that carries the encap
-/// IP.
-async fn follow_underlay_mtu(ip: IpAddr, data_path: Arc<DataPath>, control: Control) {
+/// IP, and what ports are promised its speed.
+async fn follow_underlay(config: Arc<Config>, data_path: Arc<DataPath>, control: Control) {
+    let ip = config.encap_ip;
     let mut refused = None;
     loop {
-        tokio::time::sleep(MTU_INTERVAL).await;
-        let read = tokio::task::spawn_blocking(move || underlay_mtu(ip)).await;
+        tokio::time::sleep(UNDERLAY_INTERVAL).await;
+        let config = config.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let carrier = carrier(ip)?;
+            Ok::<_, StartError>((ip_mtu(&carrier), uplink_kilobits(&config, &carrier)))
+        });
         // An address that is away for a while, as when the interface restarts, says nothing about its MTU.
-        let Ok(Ok(underlay_mtu)) = read else { continue };
+        let Ok(Ok((underlay_mtu, uplink_kilobits))) = read.await else {
+            continue;
+        };
+        data_path.set_uplink_rate(uplink_kilobits);
         match data_path.set_underlay_mtu(underlay_mtu) {
             Ok(true) => {
                 let tunnel_mtu = data_path.tunnel_mtu();

@@ -28,6 +28,7 @@ fn config(directory: &std::path::Path) -> Config {
         io: Io::Auto,
         connections: 1_024,
         tracking: Default::default(),
+        uplink_rate: None,
         fruitless_per_s: 8_000,
         polling: vswitch::worker::Polling::default(),
         processors: Vec::new(),

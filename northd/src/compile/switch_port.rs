@@ -23,6 +23,7 @@ const OPTIONS: &[&str] = &["requested-chassis", "requested-tnl-key"];
 const VIF_OPTIONS: &[&str] = &[
     "qos_burst",
     "qos_max_rate",
+    "qos_min_rate",
     "requested-chassis",
     "requested-tnl-key",
 ];
@@ -49,7 +50,7 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
     requested_key(&port.options, "options", u32::from(at.port.get()), out);
     let addresses = addresses(reader, &port, out);
     let port_security = port_security(&port, out);
-    let max_rate = max_rate(&port, &attachment, out);
+    let rates = Rates::of(&port, &attachment, out);
     out.object(Object::Port(Port {
         at,
         uuid: row,
@@ -63,7 +64,8 @@ pub(super) fn compile(reader: &mut Reader<'_>, row: Uuid, out: &mut Output) {
                 Attachment::Router(_) => gateway_chassis(reader, &port),
                 _ => bound.and_then(|bound| bound.chassis),
             },
-            max_rate,
+            max_rate: rates.max,
+            min_rate: rates.min,
             attachment,
         }),
         name: port.name,
@@ -75,28 +77,46 @@ const BURST_MS: u64 = 20;
 /// Kilobits that any port may send at once: a super-packet.
 const BURST_LEAST: u64 = 1 << 10;
 
-/// What a port's interface may send. The columns count bits.
-fn max_rate(
-    port: &nb::LogicalSwitchPort,
-    attachment: &Attachment,
-    out: &mut Output,
-) -> Option<MeterBand> {
-    if *attachment != Attachment::Vif {
-        return None;
+/// What a port's interface may send at most, and what it can count on.
+#[derive(Default)]
+struct Rates {
+    max: Option<MeterBand>,
+    min: Option<u32>,
+}
+
+impl Rates {
+    /// As `options` say. The columns count bits.
+    fn of(port: &nb::LogicalSwitchPort, attachment: &Attachment, out: &mut Output) -> Rates {
+        if *attachment != Attachment::Vif {
+            return Rates::default();
+        }
+        // What is not known of the options has been warned about.
+        let options = Options::of("options", &port.options);
+        let mut kilobits = |key| {
+            let bits = options.number(key, 1, u64::from(u32::MAX) * 1_000, out)?;
+            u32::try_from(bits.div_ceil(1_000)).ok()
+        };
+        let (rate, burst) = (kilobits("qos_max_rate"), kilobits("qos_burst"));
+        let min = kilobits("qos_min_rate");
+        let max = rate.map(|rate| {
+            let usual = (u64::from(rate) * BURST_MS / 1_000).max(BURST_LEAST);
+            MeterBand {
+                rate,
+                burst: burst.unwrap_or(u32::try_from(usual).unwrap_or(u32::MAX)),
+            }
+        });
+        let most = rate.unwrap_or(u32::MAX);
+        if min.is_some_and(|min| min > most) {
+            out.warn(
+                "options",
+                "qos_min_rate is more than qos_max_rate, and counts as much as that",
+            );
+        }
+        Rates {
+            max,
+            min: min.map(|min| min.min(most)),
+        }
     }
-    // What is not known of the options has been warned about.
-    let options = Options::of("options", &port.options);
-    let mut kilobits = |key| {
-        let bits = options.number(key, 1, u64::from(u32::MAX) * 1_000, out)?;
-        u32::try_from(bits.div_ceil(1_000)).ok()
-    };
-    let (rate, burst) = (kilobits("qos_max_rate"), kilobits("qos_burst"));
-    let rate = rate?;
-    let usual = (u64::from(rate) * BURST_MS / 1_000).max(BURST_LEAST);
-    Some(MeterBand {
-        rate,
-        burst: burst.unwrap_or(u32::try_from(usual).unwrap_or(u32::MAX)),
-    })
 }
 
 /// The node that a port must be bound on, if it says so. Of several, the first.

@@ -50,6 +50,8 @@ pub struct SwitchPort {
     pub chassis: Option<ChassisName>,
     /// `options:qos_max_rate` and `options:qos_burst`: how many kilobits what is plugged in may send.
     pub max_rate: Option<MeterBand>,
+    /// `options:qos_min_rate`: how many kilobits a second of the tunnel's uplink are promised to it. No more than `max_rate`.
+    pub min_rate: Option<u32>,
 }
 
 /// What is plugged into a switch port.

@@ -19,6 +19,7 @@ impl From<&SwitchPort> for wire::SwitchPort {
             requested_chassis: chassis_to_wire(&port.requested_chassis),
             chassis: chassis_to_wire(&port.chassis),
             max_rate: port.max_rate.map(Into::into),
+            min_rate: port.min_rate.unwrap_or(0),
         }
     }
 }
@@ -35,6 +36,7 @@ impl TryFrom<&wire::SwitchPort> for SwitchPort {
             requested_chassis: chassis(&port.requested_chassis),
             chassis: chassis(&port.chassis),
             max_rate: port.max_rate.map(Into::into),
+            min_rate: (port.min_rate > 0).then_some(port.min_rate),
         })
     }
 }

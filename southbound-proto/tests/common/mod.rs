@@ -138,6 +138,7 @@ fn switch_port() -> impl Strategy<Value = SwitchPort> {
         option::of(chassis_name()),
         option::of(chassis_name()),
         option::of(any::<(u32, u32)>()),
+        option::of(1..=u32::MAX),
     )
         .prop_map(|fields| SwitchPort {
             attachment: fields.0,
@@ -147,6 +148,7 @@ fn switch_port() -> impl Strategy<Value = SwitchPort> {
             requested_chassis: fields.4,
             chassis: fields.5,
             max_rate: fields.6.map(|(rate, burst)| MeterBand { rate, burst }),
+            min_rate: fields.7,
         })
 }
 

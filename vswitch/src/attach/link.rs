@@ -1,7 +1,6 @@
 //! Interfaces through netlink: finding, configuring and deleting them.
 
-use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags};
@@ -9,10 +8,10 @@ use netlink_packet_route::link::LinkAttribute;
 use netlink_packet_route::route::{RouteMessage, RouteScope};
 use nix::errno::Errno;
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
-use std::net::{Ipv4Addr, Ipv6Addr};
+
 use tokio_stream::StreamExt;
 
-use super::netns::{Netns, NetnsError, speak};
+use super::netns::{Netns, NetnsError};
 use super::{DefaultRoute, InterfacePlan};
 use packet::offload::cut::MAX_SEGMENTS;
 
@@ -77,18 +76,6 @@ pub(super) fn configure(
         link.readdress(before, plan).await?;
         link.reroute(before, plan).await
     })?
-}
-
-/// The MTU of the interface in the caller's namespace that carries `address`; `None` when none does.
-pub fn mtu_of_carrier(address: IpAddr) -> io::Result<Option<u32>> {
-    // Netlink blocks on a runtime of its own, which may not stand on the caller's.
-    std::thread::scope(|scope| {
-        let worker = scope.spawn(|| speak(async |handle| carrier_mtu(&handle, address).await));
-        worker
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?
-    .map_err(io::Error::other)
 }
 
 struct Link<'a> {
@@ -232,34 +219,6 @@ async fn index_of(handle: &Handle, interface: &str) -> Result<Option<u32>, LinkE
             source,
         }),
     }
-}
-
-async fn carrier_mtu(handle: &Handle, wanted: IpAddr) -> Result<Option<u32>, rtnetlink::Error> {
-    let mut addresses = std::pin::pin!(handle.address().get().execute());
-    let mut index = None;
-    while let Some(address) = addresses.next().await {
-        let address = address?;
-        let is_wanted = |attribute: &AddressAttribute| match attribute {
-            AddressAttribute::Address(ip) | AddressAttribute::Local(ip) => *ip == wanted,
-            _ => false,
-        };
-        if address.attributes.iter().any(is_wanted) {
-            index = Some(address.header.index);
-        }
-    }
-    let Some(index) = index else { return Ok(None) };
-    let mut links = std::pin::pin!(handle.link().get().match_index(index).execute());
-    let mut mtu = None;
-    while let Some(link) = links.next().await {
-        mtu = link?
-            .attributes
-            .iter()
-            .find_map(|attribute| match attribute {
-                LinkAttribute::Mtu(mtu) => Some(*mtu),
-                _ => None,
-            });
-    }
-    Ok(mtu)
 }
 
 /// The outcome of a step, in which some errors mean that there was nothing to do.

@@ -3,12 +3,13 @@
 //! Everything here that speaks with the kernel blocks for a few milliseconds: it is called from threads that
 //! may.
 
+mod carrier;
 mod interface;
 mod link;
 mod netns;
 mod plan;
 
+pub use carrier::Carrier;
 pub use interface::{configure, delete, open};
-pub use link::mtu_of_carrier;
 pub use netns::path_of;
 pub use plan::{DefaultRoute, InterfacePlan};

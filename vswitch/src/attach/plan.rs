@@ -176,6 +176,7 @@ mod tests {
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: None,
         })
     }

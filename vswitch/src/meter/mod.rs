@@ -12,6 +12,7 @@
 //! - [`bucket::Bucket`]: what is shared, a token bucket in a single word.
 //! - [`Meter`]: a rule's bucket, and the slice that each worker has of it.
 //! - The bucket of a port whose rate is limited: workers owe to it what they take from the port, by the batch.
+//! - [`uplink`]: the bucket of all that goes to other nodes, and those of what is promised to ports of it, by the batch too.
 //! - [`Meters`]: all of them, found by rule and limit when a verdict is fresh. A remembered verdict refers to its meters.
 //!
 //! # Invariants
@@ -28,6 +29,7 @@
 
 mod bucket;
 mod train;
+mod uplink;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +42,7 @@ use crate::credit::{Account, Ledger, Rule};
 
 pub use bucket::Bucket;
 pub use train::Train;
+pub use uplink::{Terms, Turn, Uplink};
 
 /// What a slice is worth, in milliseconds of the rate; and until when a worker may keep it.
 pub const SLICE_MS: u64 = 1;
@@ -126,13 +129,25 @@ impl Meter {
     }
 }
 
+/// What a bucket is for that is owed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// What a port may send.
+    Most,
+    /// What is promised to a port of the uplink.
+    Promise,
+    /// What the uplink carries.
+    Uplink,
+}
+
 /// All limits in use on a node.
 #[derive(Debug)]
 pub struct Meters {
     workers: usize,
     ledger: Arc<Ledger>,
     open: Mutex<HashMap<Metered, Arc<Meter>, foldhash::fast::RandomState>>,
-    ports: Mutex<HashMap<Metered, Arc<Bucket>, foldhash::fast::RandomState>>,
+    buckets: Mutex<HashMap<(Purpose, Metered), Arc<Bucket>, foldhash::fast::RandomState>>,
+    uplink: Uplink,
 }
 
 impl Meters {
@@ -142,7 +157,8 @@ impl Meters {
             workers,
             ledger,
             open: Mutex::default(),
-            ports: Mutex::default(),
+            buckets: Mutex::default(),
+            uplink: Uplink::default(),
         }
     }
 
@@ -151,13 +167,19 @@ impl Meters {
         verdict.meters.iter().map(|one| self.get(*one)).collect()
     }
 
-    /// The bucket of what a port may send. Its workers share it.
-    pub fn bucket(&self, metered: Metered) -> Arc<Bucket> {
-        let mut ports = lock(&self.ports);
-        ports.retain(|other, bucket| *other == metered || Arc::get_mut(bucket).is_none());
-        let bucket = ports.entry(metered);
+    /// A bucket that is owed to. The workers share it.
+    pub fn bucket(&self, purpose: Purpose, metered: Metered) -> Arc<Bucket> {
+        let key = (purpose, metered);
+        let mut buckets = lock(&self.buckets);
+        buckets.retain(|other, bucket| *other == key || Arc::get_mut(bucket).is_none());
+        let bucket = buckets.entry(key);
         let new = || Arc::new(Bucket::new(metered.limit));
         bucket.or_insert_with(new).clone()
+    }
+
+    /// What this node can send to the others.
+    pub fn uplink(&self) -> &Uplink {
+        &self.uplink
     }
 
     fn get(&self, metered: Metered) -> Arc<Meter> {

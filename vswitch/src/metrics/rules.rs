@@ -2,6 +2,7 @@
 //! rules` has them one by one.
 
 use pipeline::DropReason;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use super::Counters;
@@ -49,6 +50,28 @@ pub(super) fn rules(registry: &mut Registry, sums: &Map<Rule, Credit>) {
         "Packets that ACLs decided about",
         verdicts(sums),
     );
+}
+
+/// Adds what exceeded the limits of QoS rules.
+pub(super) fn limits(registry: &mut Registry, sums: &Map<Rule, Credit>) {
+    let mut exceeding = Credit::default();
+    for (rule, credit) in sums {
+        if matches!(rule, Rule::Drop(DropReason::QosLimit, _)) {
+            exceeding.join(credit);
+        }
+    }
+    for (name, help, number) in [
+        (
+            "qos_dropped_packets",
+            "Packets that were dropped because they exceeded the limits of QoS rules",
+            exceeding.packets,
+        ),
+        ("qos_dropped_bytes", "Their bytes", exceeding.bytes),
+    ] {
+        let counter: Counter = Counter::default();
+        counter.inc_by(number);
+        registry.register(name, help, counter);
+    }
 }
 
 fn verdicts(sums: &Map<Rule, Credit>) -> Counters {

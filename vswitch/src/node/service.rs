@@ -228,6 +228,7 @@ fn show(source: &Source, view: &View) -> wire::ShowReply {
         (session::Status::Connecting, false) => "never connected".to_owned(),
     };
     let connections = source.data_path.stats().connections;
+    let (uplink_kilobits, promised_kilobits) = source.data_path.uplink();
     wire::ShowReply {
         chassis: source.config.chassis.to_string(),
         encap_ip: source.config.encap_ip.to_string(),
@@ -250,6 +251,8 @@ fn show(source: &Source, view: &View) -> wire::ShowReply {
             .into_iter()
             .map(|number| number as u32)
             .collect(),
+        uplink_kilobits,
+        promised_kilobits,
     }
 }
 
@@ -281,6 +284,8 @@ fn local_port(status: &PortStatus, tables: &Tables, stats: &Stats) -> wire::Loca
         received: Some(received(&traffic)),
         sent: Some(sent(&traffic)),
         dropped: traffic.rx_dropped + traffic.tx_dropped,
+        rate_waits: traffic.rate_waits,
+        uplink_waits: traffic.uplink_waits,
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) struct Allowance {
     counted_at_ms: u64,
     /// Many of the packets that were counted last were in vain.
     is_dear: bool,
-    /// What it has sent beyond its rate is made up for then.
+    /// What it has sent beyond its rate, or the uplink's, is made up for then.
     held_back_until_ms: u64,
     /// The port has to wait until then.
     pub(super) rests_until_ms: Option<u64>,
@@ -118,9 +118,9 @@ impl Allowance {
         }
     }
 
-    /// Lets the port wait at least until then, for its rate's sake.
+    /// Lets the port wait at least until then, for the sake of its rate or the uplink's.
     pub(super) fn hold_back(&mut self, until_ms: u64) {
-        self.held_back_until_ms = until_ms;
+        self.held_back_until_ms = self.held_back_until_ms.max(until_ms);
     }
 
     /// Until when the port has to wait, if it has used more than it had.

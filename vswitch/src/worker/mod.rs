@@ -19,8 +19,8 @@
 //!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
-//! A port whose packets lead nowhere ([`allowance`]) or exceed its rate ([`send_rate`]) has to wait, and a sender on another
-//! node loses some ([`senders`]).
+//! A port whose packets lead nowhere ([`allowance`]), exceed its rate ([`send_rate`]) or what the uplink carries ([`uplink`])
+//! has to wait, and a sender on another node loses some ([`senders`]).
 //! A batch sees one snapshot of the tables, and nothing in it waits, or takes a lock for a flow that is known.
 
 mod action;
@@ -50,6 +50,7 @@ mod senders;
 mod too_long;
 mod transmit;
 mod upkeep;
+mod uplink;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -98,6 +99,7 @@ use reassemble::Fragments;
 use recall::Sought;
 use too_long::ErrorLimit;
 use upkeep::Upkeep;
+use uplink::Share;
 
 /// Packets whose flows are looked up together: enough that the memory has answered for the first when the last has
 /// asked, and few enough that the caches nearest to the processor hold them all.
@@ -184,6 +186,8 @@ struct Forwarder {
     meters: Arc<Meters>,
     counters: Arc<WorkerCounters>,
     tunnel_mtu: u16,
+    /// Its part in sharing the uplink.
+    share: Share,
     /// Scratch: the tunnel packets that the device took, by node, with their bytes.
     sent: Vec<(IpAddr, u64)>,
 }
@@ -244,6 +248,7 @@ impl Worker {
                 meters: parts.meters,
                 counters: parts.counters,
                 tunnel_mtu: parts.tunnel_mtu,
+                share: Share::default(),
                 sent: Vec::new(),
             },
             upkeep: Upkeep::new(),
@@ -335,6 +340,7 @@ impl Worker {
             self.forwarder.hold_back(door, moment);
             self.forwarder.forward_batch(door, &mut turns, moment);
             self.forwarder.transmit(moment);
+            self.forwarder.share_uplink(door, moment);
             if !is_there && let Some((at, plug)) = self.forwarder.ports.lose(door, &self.poll) {
                 self.forwarder.events.lost(at, plug);
                 self.upkeep.forget_flows_of(Place::Port(at));
@@ -348,6 +354,7 @@ impl Worker {
         self.forwarder.expire_fragments(moment);
         self.forwarder.release_held(&mut turns, moment);
         self.forwarder.transmit(moment);
+        self.forwarder.share_uplink(Door::Tunnel, moment);
         self.upkeep.work(&mut turns, moment);
     }
 }

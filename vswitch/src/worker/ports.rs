@@ -234,10 +234,9 @@ impl Ports {
     pub(super) fn portion(&self, door: Door) -> usize {
         match door {
             Door::Tunnel => BATCH,
-            Door::Port(id) => self
-                .plugged
-                .get(id)
-                .map_or(BATCH, |port| port.allowance.portion()),
+            Door::Port(id) => self.plugged.get(id).map_or(BATCH, |port| {
+                port.allowance.portion().min(port.rate.portion)
+            }),
         }
     }
 

@@ -2,22 +2,83 @@
 //!
 //! A batch is taken whole, whatever it comes to. When that is more than the rate has granted, the port's queue is not
 //! read again before it has. So the packets wait where they come from, whose sender feels it, and none is lost here. All
-//! workers that read from the port owe to one bucket, and each waits for what all of them have taken.
+//! workers that read from the port owe to one bucket, and each waits for what all of them have taken. The slower a port
+//! is, the smaller are its batches, so that it does not wait long for one.
 
 use std::sync::Arc;
 
 use pipeline::Metered;
-use pipeline::object::{PortKind, PortRef};
+use pipeline::object::{PortKind, PortRef, SwitchPort};
+use uuid::Uuid;
 
 use super::ports::Door;
 use super::{Forwarder, Moment};
-use crate::meter::Bucket;
+use crate::meter::{Bucket, Meters, Purpose, Terms, Turn};
+use crate::port::BATCH;
 
-/// A port's rate, as the tables of a number have it.
-#[derive(Debug, Default)]
+/// How long the rate takes for the packets of a batch, in milliseconds, if they are of a usual length.
+const PORTION_MS: u64 = 4;
+/// Bytes of a long packet.
+const USUAL_BYTES: u64 = 1_500;
+
+/// What a port may send and can count on, as the tables of a number have it.
+#[derive(Debug)]
 pub(super) struct SendRate {
-    tables_number: Option<u64>,
+    known: Option<(u64, Option<Terms>)>,
     bucket: Option<Arc<Bucket>>,
+    promise: Option<Arc<Bucket>>,
+    /// Frames of a batch, at most.
+    pub(super) portion: usize,
+    turn: Turn,
+}
+
+impl Default for SendRate {
+    fn default() -> Self {
+        SendRate {
+            known: None,
+            bucket: None,
+            promise: None,
+            portion: BATCH,
+            turn: Turn::default(),
+        }
+    }
+}
+
+impl SendRate {
+    /// Takes note of bytes that the port has sent to other nodes. Returns until when it has to wait for the uplink.
+    pub(super) fn sent_over(
+        &mut self,
+        bytes: u64,
+        uplink: &Bucket,
+        terms: Terms,
+        now_ms: u64,
+    ) -> u64 {
+        let buckets = (uplink, self.promise.as_deref());
+        self.turn
+            .sent(bytes, buckets, terms.quantum_bytes(), now_ms)
+    }
+
+    fn set(&mut self, port: Option<(Uuid, &SwitchPort)>, terms: Option<Terms>, meters: &Meters) {
+        let bucket = |purpose, rule, limit| meters.bucket(purpose, Metered { rule, limit });
+        let max = port.and_then(|(rule, port)| Some((rule, port.max_rate?)));
+        let min = port.and_then(|(rule, port)| Some((rule, port.min_rate?)));
+        self.bucket = max.map(|(rule, limit)| bucket(Purpose::Most, rule, limit));
+        let promise = terms.zip(min);
+        self.promise =
+            promise.map(|(terms, (rule, min))| bucket(Purpose::Promise, rule, terms.promise(min)));
+        let rates = [
+            max.map(|(_, limit)| limit.rate),
+            terms.map(|terms| terms.kilobits),
+        ];
+        let least = rates.into_iter().flatten().min();
+        self.portion = least.map_or(BATCH, portion);
+    }
+}
+
+/// Frames of a batch of a port that sends so many kilobits a second.
+fn portion(kilobits: u32) -> usize {
+    let frames = u64::from(kilobits) * PORTION_MS / 8 / USUAL_BYTES;
+    usize::try_from(frames).unwrap_or(BATCH).clamp(1, BATCH)
 }
 
 impl Forwarder {
@@ -36,33 +97,33 @@ impl Forwarder {
         let frames = self.batch.frames.iter();
         let bytes = frames.map(|frame| frame.packet.offload.stands_for(frame.packet.len()).1);
         let wait_ms = bucket.owe(bytes.sum(), moment.now_ms);
+        if wait_ms > 0 {
+            plugged.device.counters.rate_waits.add(1);
+        }
         plugged.allowance.hold_back(moment.now_ms + wait_ms);
     }
 
-    /// Looks the port's rate up where the tables are new.
+    /// Looks the port's rates up where the tables or the uplink are new.
     fn renew_rate(&mut self, id: usize, moment: Moment<'_>) {
         let snapshot = moment.snapshot;
         let Some(plugged) = self.ports.plugged_mut(id) else {
             return;
         };
-        if plugged.rate.tables_number == Some(snapshot.tables_number) {
+        let terms = self.meters.uplink().terms();
+        let known = Some((snapshot.tables_number, terms));
+        if plugged.rate.known == known {
             return;
         }
-        let rate = rate(plugged.at, moment);
-        plugged.rate = SendRate {
-            tables_number: Some(snapshot.tables_number),
-            bucket: rate.map(|rate| self.meters.bucket(rate)),
-        };
+        plugged.rate.known = known;
+        let port = switch_port(plugged.at, moment);
+        plugged.rate.set(port, terms, &self.meters);
     }
 }
 
-fn rate(at: PortRef, moment: Moment<'_>) -> Option<Metered> {
+fn switch_port(at: PortRef, moment: Moment<'_>) -> Option<(Uuid, &SwitchPort)> {
     let port = moment.snapshot.tables.port(at)?;
-    let PortKind::Switch(kind) = &port.kind else {
-        return None;
-    };
-    Some(Metered {
-        rule: port.uuid,
-        limit: kind.max_rate?,
-    })
+    match &port.kind {
+        PortKind::Switch(kind) => Some((port.uuid, kind)),
+        PortKind::Router(_) => None,
+    }
 }

@@ -1,6 +1,7 @@
 //! Step 10: everything that the batch made goes to its devices.
 
 use super::ports::Door;
+use super::uplink::wire_bytes;
 use super::{Forwarder, Moment, Place};
 
 impl Forwarder {
@@ -28,6 +29,8 @@ impl Forwarder {
         let port = &mut device.port;
         let counters = device.counters.clone();
         let sent = &mut self.sent;
+        let is_shared = self.meters.uplink().terms().is_some();
+        let on_wire = &mut self.share.sent_bytes;
         let (pool, totals) = (&mut self.pool, &self.counters);
         port.transmit(&mut frames, &mut |frame, fate| {
             let bytes = frame.packet.len() as u64;
@@ -36,7 +39,13 @@ impl Forwarder {
                     totals.totals.transmitted.add(1);
                     counters.tx_packets.add(1);
                     counters.tx_bytes.add(bytes);
-                    sent.extend(frame.outer.map(|outer| (outer.remote.ip(), bytes)));
+                    if let Some(outer) = frame.outer {
+                        let remote = outer.remote.ip();
+                        sent.push((remote, bytes));
+                        if is_shared {
+                            *on_wire += wire_bytes(&frame.packet, remote);
+                        }
+                    }
                 }
                 Err(reason) => {
                     counters.tx_dropped.add(1);

@@ -57,6 +57,7 @@ pub struct Node {
     pub events: Receiver<Event>,
     pub logs: Receiver<Record>,
     pub ledger: Arc<Ledger>,
+    pub meters: Arc<Meters>,
     pub tracking: Arc<ConntrackTable>,
     /// The control side's access to the tracked connections.
     pub tracked: conntrack::Member,
@@ -101,6 +102,7 @@ impl Node {
         let (events, event_receiver) = bounded(64);
         let (logs, log_receiver) = bounded(LOGS);
         let ledger = Arc::new(Ledger::new(1));
+        let meters = Arc::new(Meters::new(1, ledger.clone()));
         let (answers, answer_receiver) = tokio::sync::mpsc::channel(ANSWERS);
         let waker = Waker::new().expect("a waker");
         let counters = Arc::<WorkerCounters>::default();
@@ -119,7 +121,7 @@ impl Node {
             events,
             logs,
             ledger: ledger.clone(),
-            meters: Arc::new(Meters::new(1, ledger.clone())),
+            meters: meters.clone(),
             answers,
             counters: counters.clone(),
             tunnels: Arc::default(),
@@ -133,6 +135,7 @@ impl Node {
             events: event_receiver,
             logs: log_receiver,
             ledger,
+            meters,
             tracking,
             tracked: tracked.remove(0),
             answers: answer_receiver,
@@ -252,6 +255,11 @@ impl Node {
     pub fn send(&mut self, at: PortRef, frame: &[u8]) {
         assert!(self.ports[&at].send(frame, None));
         self.run();
+    }
+
+    /// Leaves a frame for the node to find.
+    pub fn offer(&self, at: PortRef, frame: &[u8]) {
+        assert!(self.ports[&at].send(frame, None));
     }
 
     /// Sends a frame on which something is left to do.

@@ -139,6 +139,7 @@ fn switch_port(
         port_security: Vec::new(),
         requested_chassis: None,
         max_rate: None,
+        min_rate: None,
         chassis: node.map(ChassisName::from),
     }
 }

@@ -266,6 +266,7 @@ pub(crate) fn switch_with(name: &str, attachment: Plug) -> Vec<Object> {
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: None,
         }),
     };

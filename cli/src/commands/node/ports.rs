@@ -30,6 +30,8 @@ fn as_table(ports: &[LocalPort]) -> Table {
         "tx packets",
         "tx bytes",
         "dropped",
+        "rate waits",
+        "uplink waits",
     ];
     let row = |port: &LocalPort| {
         let [received_packets, received_bytes] = counters(port.received.as_ref());
@@ -47,6 +49,8 @@ fn as_table(ports: &[LocalPort]) -> Table {
             sent_packets,
             sent_bytes,
             port.dropped.to_string(),
+            port.rate_waits.to_string(),
+            port.uplink_waits.to_string(),
         ]
     };
     table(headings, ports.iter().map(row))

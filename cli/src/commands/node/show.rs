@@ -41,6 +41,7 @@ fn facts(reply: &ShowReply) -> Vec<(&'static str, String)> {
         ("objects", reply.objects.to_string()),
         ("workers", workers(reply)),
         ("pod mtu", reply.tunnel_mtu.to_string()),
+        ("uplink", uplink(reply)),
         (
             "connections",
             format!("{} of {}", reply.connections, reply.connections_limit),
@@ -48,6 +49,18 @@ fn facts(reply: &ShowReply) -> Vec<(&'static str, String)> {
         ("uptime", format!("{} s", reply.uptime_ms / 1000)),
     ]);
     facts
+}
+
+/// What the node can send to others, and what of that is promised.
+fn uplink(reply: &ShowReply) -> String {
+    let megabits = |kilobits: u64| format!("{} Mb/s", kilobits as f64 / 1_000.0);
+    let promised = megabits(reply.promised_kilobits);
+    match (reply.uplink_kilobits, reply.promised_kilobits) {
+        (0, 0) => "not known".to_owned(),
+        (0, _) => format!("not known: {promised} promised, without effect (--uplink-rate)"),
+        (whole, 0) => megabits(whole.into()),
+        (whole, _) => format!("{}, {promised} promised", megabits(whole.into())),
+    }
 }
 
 /// How many workers there are, and which of them are dead.
@@ -87,6 +100,27 @@ mod tests {
         assert_eq!(workers(&reply), "4");
         reply.dead_workers = vec![0, 3];
         assert_eq!(workers(&reply), "4, of which dead: 0 3");
+    }
+
+    #[test]
+    fn promises_that_cannot_be_kept_are_told() {
+        for (uplink_kilobits, promised_kilobits, expected) in [
+            (0, 0, "not known"),
+            (10_000_000, 0, "10000 Mb/s"),
+            (20_500, 300, "20.5 Mb/s, 0.3 Mb/s promised"),
+            (
+                0,
+                5_000,
+                "not known: 5 Mb/s promised, without effect (--uplink-rate)",
+            ),
+        ] {
+            let reply = ShowReply {
+                uplink_kilobits,
+                promised_kilobits,
+                ..ShowReply::default()
+            };
+            assert_eq!(uplink(&reply), expected);
+        }
     }
 
     #[test]

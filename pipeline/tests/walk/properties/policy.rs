@@ -255,6 +255,7 @@ fn vif(datapath: DatapathKey, number: u32, mac: packet::Mac) -> Object {
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: None,
         }),
     })

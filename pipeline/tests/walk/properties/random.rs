@@ -179,6 +179,7 @@ fn switch_port() -> impl Strategy<Value = SwitchPort> {
                 .collect(),
             requested_chassis,
             max_rate: None,
+            min_rate: None,
             chassis,
         },
     )
@@ -414,6 +415,7 @@ pub(super) fn working() -> Vec<Object> {
                 port_security: Vec::new(),
                 requested_chassis: None,
                 max_rate: None,
+                min_rate: None,
                 chassis: Some(node.into()),
             }),
         })

@@ -46,6 +46,7 @@ pub(super) fn check_switch(
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: None,
         }),
     };

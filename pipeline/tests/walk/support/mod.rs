@@ -80,6 +80,7 @@ impl Net {
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: None,
         };
         self.port(switch, name, PortKind::Switch(port))
@@ -106,6 +107,7 @@ impl Net {
             port_security: Vec::new(),
             requested_chassis: None,
             max_rate: None,
+            min_rate: None,
             chassis: None,
         };
         self.port(switch, &lsp_name, PortKind::Switch(lsp))
