@@ -107,6 +107,9 @@ fn translate<'t, R: Recorder>(
     visit: Visit<'t>,
 ) -> Result<Option<Packet>, DropReason> {
     let role = translation::role(visit.router);
+    if role != Role::Plain {
+        walk.is_for_the_beginning_alone();
+    }
     unsnat::undo(walk, packet, visit, role);
     dnat::translate(walk, packet, visit, role)
 }

@@ -42,6 +42,9 @@ pub struct Verdict {
     pub made_by: MadeBy,
     /// Whether the packet began a connection.
     pub begins: bool,
+    /// Whether it holds for the packets of the flow that follow, within [`Verdict::reusable`], once every connection is
+    /// answered that the packet met: it has begun all of them.
+    pub holds_once_answered: bool,
     /// What the decision depends on.
     pub deps: Deps,
     /// [`crate::Tables::generation_sum`] of `deps` when it was made: another sum voids the verdict.

@@ -26,7 +26,7 @@ use crate::rewrite::ttl;
 use crate::stage::Stage;
 use crate::switch::OfSender;
 use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Tables};
-use crate::verdict::{Branch, Learn, LearnedKey, Limits, Verdict};
+use crate::verdict::{Branch, Destination, Learn, LearnedKey, Limits, Source, Verdict};
 use crate::{router, switch};
 
 /// How many datapaths one packet passes at most, answers included.
@@ -60,12 +60,14 @@ pub fn process<R: Recorder>(
             meters: vec![],
             made_by: MadeBy::default(),
             begins: false,
+            holds_once_answered: false,
             deps: Deps::default(),
             generation: 0,
             reusable: None,
         },
         limits: Limits::NONE,
         is_reusable: true,
+        may_outlast_beginning: true,
         has_committed: false,
         new_in: smallvec![],
     };
@@ -102,6 +104,8 @@ pub(crate) struct Walk<'t, R> {
     verdict: Verdict,
     limits: Limits,
     is_reusable: bool,
+    /// Nothing was asked of which the answer may be another once the packet's connections are answered.
+    may_outlast_beginning: bool,
     has_committed: bool,
     /// The zones where the packet's connection is not kept yet.
     new_in: SmallVec<[Zone; 2]>,
@@ -325,6 +329,11 @@ impl<'t, R: Recorder> Walk<'t, R> {
         self.is_reusable = false;
     }
 
+    /// The verdict on packets of the same connections may be another once these are answered.
+    pub(crate) fn is_for_the_beginning_alone(&mut self) {
+        self.may_outlast_beginning = false;
+    }
+
     /// The verdict holds for packets of at most this length.
     pub(crate) fn limit_length(&mut self, packet: &Packet, length_max: u32) {
         if matches!(packet.origin, Origin::Received) {
@@ -405,7 +414,30 @@ impl<'t, R: Recorder> Walk<'t, R> {
         let is_discovery = matches!(self.received.network, Network::Arp(_));
         self.verdict.generation = self.tables.generation_sum(&self.verdict.deps);
         self.verdict.reusable = (self.is_reusable && !is_discovery).then_some(self.limits);
+        self.verdict.holds_once_answered = self.outlasts_beginning();
         self.verdict
+    }
+
+    /// The packet has begun all connections that it met, and goes its way as their later packets will.
+    fn outlasts_beginning(&self) -> bool {
+        let Verdict {
+            branches,
+            begins,
+            reusable,
+            ..
+        } = &self.verdict;
+        let is_sent = |branch: &Branch| {
+            branch.packet == Source::Received
+                && matches!(
+                    branch.to,
+                    Destination::Output { .. } | Destination::Tunnel(_)
+                )
+        };
+        *begins
+            && reusable.is_some()
+            && self.may_outlast_beginning
+            && self.new_in.is_empty()
+            && matches!(&branches[..], [branch] if is_sent(branch))
     }
 }
 

@@ -39,11 +39,12 @@ pub fn choices(tuple: &Tuple, request: Option<&NatRequest>) -> impl Iterator<Ite
     let is_source = matches!(request, Some(NatRequest::Source(..)));
     let has_ports = is_multiplexed(tuple.protocol) || is_echo(tuple.protocol);
     let keeps_port = !has_ports || !is_source || ports.contains(&tuple.src_port);
-    let others = has_ports.then(|| other_ports(wanted, ports));
+    // Mostly the first choice is free, and the others are never thought of.
+    let others = has_ports.then_some(ports).into_iter();
     keeps_port
         .then_some(wanted)
         .into_iter()
-        .chain(others.into_iter().flatten())
+        .chain(others.flat_map(move |ports| other_ports(wanted, ports)))
 }
 
 /// The tuple with every other source port of a range, at most [`MAX_PROBES`]. Well-known ports are not given away

@@ -83,6 +83,7 @@ fn translate_and_hand_over<'t, R: Recorder>(
     let peer = peer.ok_or(DropReason::PeerMissing)?;
     let role = translation::role(router);
     if role != Role::Plain && is_translatable(&packet) {
+        walk.is_for_the_beginning_alone();
         let at_port = (port.at.port, kind);
         undnat::undo(walk, &mut packet, router, kind, role)?;
         let is_changed = snat::translate(walk, &mut packet, router, at_port, role)?;

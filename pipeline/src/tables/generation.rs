@@ -36,7 +36,7 @@ impl Slot {
 
 /// The slots a verdict depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Deps(SmallVec<[Slot; 6]>);
+pub struct Deps(SmallVec<[Slot; 12]>);
 
 impl Deps {
     pub(crate) fn add(&mut self, slot: Slot) {

@@ -16,8 +16,9 @@ impl<'t, R: Recorder> Walk<'t, R> {
     pub(crate) fn track(&mut self, zone: Zone, packet: &Packet) -> Tracked {
         let segment = self.segment(packet);
         let tracked = self.conntrack.track(zone, &packet.flow, segment);
-        if tracked.state.contains(State::NEW) && tracked.made_by.is_none() {
-            self.new_in.push(zone);
+        match tracked.state.contains(State::NEW) && tracked.made_by.is_none() {
+            true => self.new_in.push(zone),
+            false => self.is_for_the_beginning_alone(),
         }
         tracked
     }
@@ -37,8 +38,12 @@ impl<'t, R: Recorder> Walk<'t, R> {
         packet: &mut Packet,
         commit: Commit,
     ) -> Result<(), DropReason> {
+        let is_asked = commit.nat.is_some();
         if let Some(translated) = self.note(zone, packet, commit)? {
             packet.flow = *translated;
+            if !is_asked {
+                self.is_for_the_beginning_alone();
+            }
         }
         Ok(())
     }
@@ -53,7 +58,12 @@ impl<'t, R: Recorder> Walk<'t, R> {
         self.has_committed = true;
         let segment = self.segment(packet);
         let kept = self.conntrack.commit(zone, &packet.flow, segment, commit);
-        self.verdict.begins |= kept.is_ok() && self.new_in.contains(&zone);
+        if kept.is_ok()
+            && let Some(at) = self.new_in.iter().position(|new_in| *new_in == zone)
+        {
+            self.new_in.swap_remove(at);
+            self.verdict.begins = true;
+        }
         kept.map_err(|error| {
             self.is_reusable = false;
             match error {

@@ -1,5 +1,6 @@
 //! Properties over random networks, changes and packets.
 
+mod answered;
 mod policy;
 mod random;
 mod scan;
@@ -122,6 +123,19 @@ proptest! {
                 prop_assert!(text.starts_with("# "));
             }
             prop_assert!(serde_json::to_string(&trace).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_verdict_that_holds_once_answered_is_the_verdict_then(
+        rules in prop::collection::vec(answered::rules(), 0..12),
+        extra in prop::collection::vec(random::object(), 0..3),
+        packets in prop::collection::vec(answered::question(), 40..80),
+        home in random::home(),
+    ) {
+        let tables = Tables::new(home).apply(answered::keeping().chain(rules).chain(extra), []).unwrap();
+        for (ingress, flow) in packets {
+            answered::check(&tables, &ingress, &flow)?;
         }
     }
 

@@ -179,6 +179,9 @@ pub(super) fn depend<R: Recorder>(walk: &mut Walk<'_, R>, subject: &Subject<'_>)
     if subject.is_for_this_packet_alone() {
         walk.is_for_this_packet_alone();
     }
+    if subject.reads_connection() {
+        walk.is_for_the_beginning_alone();
+    }
     if !asked_about.is_empty() {
         walk.depend(Slot::NAMES);
     }
@@ -242,6 +245,10 @@ fn obey<'t, R: Recorder>(
     match acl.action {
         AclAction::AllowStateless | AclAction::Pass => Ok(()),
         AclAction::Allow | AclAction::AllowRelated => {
+            if acl.label != 0 {
+                // It is noted of connections by every packet.
+                walk.is_for_the_beginning_alone();
+            }
             if found.is_stateful && (found.hints.keeps || acl.label != 0) {
                 let label = found.keep.filter(|_| acl.label == 0);
                 found.keep = Some(label.unwrap_or(acl.label));

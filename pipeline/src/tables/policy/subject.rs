@@ -25,6 +25,8 @@ pub(crate) struct Subject<'a> {
     found: [OnceCell<SetIds>; 4],
     /// The answer depends on what other packets of the flow may have otherwise.
     is_for_this_packet_alone: Cell<bool>,
+    /// The answer depends on what the packet is to its connection.
+    reads_connection: Cell<bool>,
     /// The datapaths of the ports that were asked where they reside; `None` for a port that does not exist.
     asked_about: RefCell<SmallVec<[Option<DatapathKey>; 1]>>,
 }
@@ -51,6 +53,7 @@ impl<'a> Subject<'a> {
             },
             found: Default::default(),
             is_for_this_packet_alone: Cell::new(false),
+            reads_connection: Cell::new(false),
             asked_about: RefCell::default(),
         }
     }
@@ -79,8 +82,11 @@ impl<'a> Subject<'a> {
             Transport::Sctp { dst, .. } => (ip_protocol::SCTP, dst),
             Transport::Icmp { .. } | Transport::Other => return services,
         };
-        let used = (1..=16).filter(|length| lengths >> length & 1 == 1);
-        services.extend(used.map(|length| Service::ports(protocol, port, length)));
+        let mut left = lengths;
+        while left != 0 {
+            services.push(Service::ports(protocol, port, left.trailing_zeros() as u8));
+            left &= left - 1;
+        }
         services
     }
 
@@ -94,12 +100,18 @@ impl<'a> Subject<'a> {
 
     /// Whether a predicate matches; notes what the answer depends on.
     pub(super) fn satisfies(&self, predicate: &expr::Predicate) -> bool {
-        predicate.matches_reading(&self.packet, self, &mut |field| {
+        predicate.matches_reading(&self.packet, self, &mut |field| match field {
             // These are not in the key by which a flow is remembered.
-            if matches!(field, Field::TcpFlags | Field::IpTtl | Field::Ip6Label) {
+            Field::TcpFlags | Field::IpTtl | Field::Ip6Label => {
                 self.is_for_this_packet_alone.set(true);
             }
+            Field::CtState | Field::CtMark | Field::CtLabel => self.reads_connection.set(true),
+            _ => {}
         })
+    }
+
+    pub(crate) fn reads_connection(&self) -> bool {
+        self.reads_connection.get()
     }
 
     pub(crate) fn is_for_this_packet_alone(&self) -> bool {
