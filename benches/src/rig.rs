@@ -19,7 +19,7 @@ use vswitch::port::Outer;
 use vswitch::retired::Retirement;
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
-use vswitch::worker::{Action, Command, Parts, Worker};
+use vswitch::worker::{Action, BEGINNINGS, Command, Parts, Worker};
 
 use crate::network::{CLIENT, PEER, SERVERS, at};
 use crate::port::{Loose, ReplayPort, Stopwatch, Wire};
@@ -133,6 +133,7 @@ impl Node {
             polling: vswitch::worker::Polling::Interrupt,
             retirement: Retirement::start()?,
             fruitless_per_s: FRUITLESS_PER_S,
+            beginnings: BEGINNINGS,
         })?;
         let mut rig = Rig {
             worker,

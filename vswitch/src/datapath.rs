@@ -35,7 +35,7 @@ use crate::retired::Retirement;
 use crate::snapshot::{Adoption, Snapshot};
 use crate::stats::{Sources, Stats};
 use crate::sys::poll::Waker;
-use crate::worker::{Action, Command, Parts, TunnelRegistry, Worker};
+use crate::worker::{Action, BEGINNINGS, Command, Parts, TunnelRegistry, Worker};
 use config::{check, check_mtu, check_queues};
 use thread::spawn;
 
@@ -196,6 +196,7 @@ impl DataPath {
             tunnel,
             tunnel_mtu: self.tunnel_mtu(),
             fruitless_per_s: self.fruitless_per_s,
+            beginnings: BEGINNINGS,
             pool: Pool::new(small, large),
             snapshots: self.snapshots.clone(),
             adoption: self.adoption.clone(),

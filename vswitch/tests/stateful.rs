@@ -154,6 +154,41 @@ fn a_scan_leaves_no_verdicts_behind() {
 }
 
 #[test]
+fn only_the_first_two_packets_of_a_connection_are_decided_on() {
+    let client = (ipv4(a()).octets(), 5_000);
+    let ask = |flags| tcp(a(), c(), client, (VIP, 80), flags);
+    let opened = || {
+        let mut node = Node::new("one", [network_with_service(), policy()].concat());
+        node.send(a(), &ask(SYN));
+        node.send(c(), &answer(SYN | ACK, 8080, 5_000));
+        node
+    };
+    let ended_at = |mut node: Node, flags| {
+        let before = node.totals();
+        node.received(c());
+        node.send(a(), &ask(flags));
+        let after = node.totals();
+        let hits = after.hits - before.hits;
+        (node.received(c()).len(), hits, after.misses - before.misses)
+    };
+    assert_eq!(ended_at(opened(), ACK), (1, 1, 0));
+    assert_eq!(ended_at(opened(), RST | ACK), (1, 1, 0));
+    // Unless something has changed meanwhile that the first one had to do with.
+    let mut closed = opened();
+    let owner = PolicyOwner::Switch(a().datapath);
+    closed.apply(vec![], vec![ObjectKey::Acl(owner, Uuid::from_u128(1))]);
+    assert_eq!(ended_at(closed, ACK), (0, 0, 1));
+    let mut flushed = opened();
+    let now_ms = flushed.now_ms;
+    flushed.tracked.flush(&Filter::default(), now_ms);
+    assert_eq!(ended_at(flushed, ACK).1, 0);
+    // Or the connection has not been answered.
+    let mut alone = Node::new("one", network_with_service());
+    alone.send(a(), &ask(SYN));
+    assert_eq!(ended_at(alone, SYN), (1, 0, 1));
+}
+
+#[test]
 fn a_service_answers_by_its_own_address() {
     let mut node = Node::new("one", network_with_service());
     let client = (ipv4(a()).octets(), 5_000);
@@ -264,7 +299,7 @@ proptest! {
     ) {
         let objects = [network_with_service(), policy()].concat();
         let mut node = Node::new("one", objects.clone());
-        let mut forgetful = Node::new("one", objects);
+        let mut forgetful = Node::without_beginnings("one", objects);
         for step in &steps {
             carry_out(&mut node, step);
             forgetful.forget_flows();

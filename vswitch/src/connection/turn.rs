@@ -314,20 +314,22 @@ impl<A: Hash + Eq> Turn<'_, A> {
     fn remove_duplicates(&mut self, key: &Key, place: Place) {
         // Of two that insert at once, at least one sees the other's slot after its own.
         fence(Ordering::SeqCst);
-        let table = self.member.table.clone();
-        let mut is_first = true;
-        for slot in table.buckets.slots(place) {
-            let Some(index) = place.entry(slot.load(Ordering::Acquire)) else {
-                continue;
-            };
-            if !table.entries.get(index).has_key(key) {
-                continue;
-            }
-            if !std::mem::take(&mut is_first) {
-                // A full waiting list leaves a twin, which is never found and expires.
-                let _ = self.unlink(index);
+        while let Some(twin) = self.twin(key, place) {
+            // A full waiting list leaves a twin, which is never found and expires.
+            if self.unlink(twin).is_err() {
+                return;
             }
         }
+    }
+
+    /// The second entry with a key, if there is one.
+    fn twin(&self, key: &Key, place: Place) -> Option<u32> {
+        let table = self.table();
+        let mut is_first = true;
+        table.buckets.find(place, |index| {
+            let is_it = table.entries.get(index).has_key(key);
+            (is_it && !std::mem::take(&mut is_first)).then_some(index)
+        })
     }
 
     /// Takes an entry out of its slot, if it stands in one.

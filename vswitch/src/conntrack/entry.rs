@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use packet::Segment;
 use packet::flow::ip_protocol;
-use pipeline::conntrack::{Direction, Mark, Outcome, Progress, Settings, State, Tuple, Zone};
+use pipeline::conntrack::{
+    Commit, Direction, Mark, Outcome, Progress, Settings, State, Tuple, Zone,
+};
 
 use crate::table::arena::Linked;
 use crate::table::sync::{AtomicU32, AtomicU64, Ordering};
@@ -155,13 +157,14 @@ pub(super) struct Entry {
 }
 
 /// What a new entry is to be.
-pub(super) struct Fresh {
+pub(super) struct Fresh<'c> {
     pub(super) original: Key,
     /// What a forward packet becomes.
     pub(super) became: Key,
     pub(super) nat: State,
     pub(super) progress: Progress,
-    pub(super) is_own: bool,
+    /// What is noted of it.
+    pub(super) commit: &'c Commit,
     pub(super) now_ms: u64,
 }
 
@@ -240,9 +243,12 @@ impl Entry {
     }
 
     /// Makes a free entry this connection, pending.
-    pub(super) fn write(&self, fresh: &Fresh) {
+    pub(super) fn write(&self, fresh: &Fresh<'_>) {
         let Fresh {
-            original, became, ..
+            original,
+            became,
+            commit,
+            ..
         } = fresh;
         let [state, forward, reply] = fresh.progress.to_words();
         let translated = match fresh.nat.contains(State::SNAT) {
@@ -254,7 +260,7 @@ impl Entry {
             .fold(0, |word, end| word << 16 | u64::from(end.port));
         let protocol = original.protocol();
         let followed = FOLLOWED.iter().position(|known| *known == protocol);
-        let mut bits = state & bit::PROGRESS;
+        let mut bits = state & bit::PROGRESS | mark_bits(commit.mark);
         bits |= (followed.unwrap_or(0) as u64) << bit::FOLLOWED_SHIFT;
         for (nat, flag) in [(State::SNAT, bit::SNAT), (State::DNAT, bit::DNAT)] {
             bits |= if fresh.nat.contains(nat) { flag } else { 0 };
@@ -262,7 +268,7 @@ impl Entry {
         if fresh.progress.is_half_open() {
             bits |= bit::COUNTED;
         }
-        if fresh.is_own {
+        if commit.is_own {
             bits |= bit::OWN;
         }
         self.zone.store(original.zone, Ordering::Relaxed);
@@ -274,7 +280,8 @@ impl Entry {
         store(&self.sequences, [forward, reply]);
         self.last_seen_ms.store(fresh.now_ms, Ordering::Relaxed);
         self.begun_ms.store(fresh.now_ms, Ordering::Relaxed);
-        self.facts.store(0, Ordering::Relaxed);
+        self.facts
+            .store(label_bits(commit.label), Ordering::Relaxed);
         self.incarnation.fetch_add(1, Ordering::Relaxed);
         self.life.store(life::PENDING, Ordering::Relaxed);
     }
@@ -471,10 +478,9 @@ impl Entry {
 
     /// Notes a mark and a label.
     pub(super) fn note(&self, mark: Mark, label: u32) {
-        let bits = u64::from(mark.bits()) << bit::MARK_SHIFT;
-        update(&self.state, |state| state & !bit::MARK | bits);
+        update(&self.state, |state| state & !bit::MARK | mark_bits(mark));
         update(&self.facts, |facts| {
-            u64::from(label) << 32 | facts & u64::from(u32::MAX)
+            label_bits(label) | facts & u64::from(u32::MAX)
         });
     }
 
@@ -519,6 +525,14 @@ fn progress(state: u64, [forward, reply]: [u64; 2]) -> Progress {
 #[inline]
 fn followed(state: u64) -> u8 {
     FOLLOWED[(state >> bit::FOLLOWED_SHIFT & 3) as usize]
+}
+
+fn mark_bits(mark: Mark) -> u64 {
+    u64::from(mark.bits()) << bit::MARK_SHIFT
+}
+
+fn label_bits(label: u32) -> u64 {
+    u64::from(label) << 32
 }
 
 #[inline]

@@ -12,6 +12,17 @@ use super::reference::Reference;
 use super::turn::Turn;
 use crate::table::sync::Ordering;
 
+/// How connections have taken a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// It is not to all of them what an earlier one was.
+    Not,
+    /// They have noted it.
+    On,
+    /// They have, and with it both ends of one have shown that they want it.
+    Opened,
+}
+
 /// What is to be noted of a packet.
 struct Note<'t> {
     entry: &'t Entry,
@@ -36,7 +47,7 @@ impl Note<'_> {
 }
 
 impl Turn<'_> {
-    /// True if a packet is to all these connections what an earlier one was, when a verdict was made; they then take
+    /// Whether a packet is to all these connections what an earlier one was, when a verdict was made; they then take
     /// note of it. Otherwise nothing is noted.
     #[inline]
     pub fn follow(
@@ -44,9 +55,11 @@ impl Turn<'_> {
         references: impl Iterator<Item = Reference> + Clone,
         segment: &Segment,
         now_ms: u64,
-    ) -> bool {
-        self.follow_quickly(references.clone(), segment, now_ms)
-            || self.follow_thoroughly(references, segment, now_ms)
+    ) -> Followed {
+        match self.follow_quickly(references.clone(), segment, now_ms) {
+            true => Followed::On,
+            false => self.follow_thoroughly(references, segment, now_ms),
+        }
     }
 
     /// As [`Turn::follow`], for the most common packets; false, and nothing noted, for others.
@@ -95,27 +108,34 @@ impl Turn<'_> {
         references: impl Iterator<Item = Reference>,
         segment: &Segment,
         now_ms: u64,
-    ) -> bool {
+    ) -> Followed {
         let mut steps = ArrayVec::<(Reference, Step, u64), { Reference::MOST }>::new();
         for reference in references.take(Reference::MOST) {
             match self.step(reference, segment, now_ms) {
                 Some((step, last_seen_ms)) => steps.push((reference, step, last_seen_ms)),
-                None => return false,
+                None => return Followed::Not,
             }
         }
+        let mut is_opened = false;
         for (reference, step, last_seen_ms) in steps {
             let (index, direction) = (reference.index(), reference.direction());
             let entry = self.entry(index);
             if !entry.take(&step) {
-                self.advance(index, direction, segment, now_ms);
+                is_opened |= self
+                    .advance(index, direction, segment, now_ms)
+                    .is_discounted();
                 continue;
             }
+            is_opened |= step.is_discounted();
             self.discount(index, &step);
             if last_seen_ms != now_ms {
                 entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
             }
         }
-        true
+        match is_opened {
+            true => Followed::Opened,
+            false => Followed::On,
+        }
     }
 
     /// What the packet makes of a connection that is to it what it was when the verdict was made, and when the last one

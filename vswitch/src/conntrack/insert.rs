@@ -3,7 +3,7 @@
 use packet::Segment;
 use pipeline::conntrack::{Commit, CommitError, NatRequest, Progress, State, Tuple, Zone, choices};
 
-use super::entry::{Debtor, Fresh, Key, life};
+use super::entry::{Debtor, Entry, Fresh, Key, life};
 use super::table::ConntrackTable;
 use super::turn::Turn;
 use crate::table::buckets::Place;
@@ -36,11 +36,11 @@ enum Attempt {
 }
 
 impl Turn<'_> {
-    /// Begins a connection.
+    /// Begins a connection. `original` is the key of the packet, and `place` where that stands.
     pub(super) fn insert(
         &mut self,
-        zone: Zone,
-        tuple: &Tuple,
+        (zone, tuple): (Zone, &Tuple),
+        (original, place): (Key, Place),
         segment: &Segment,
         commit: &Commit,
         now_ms: u64,
@@ -49,9 +49,7 @@ impl Turn<'_> {
             Some(progress) if tuple.may_begin() => progress,
             _ => return Ok(Inserted::Nothing),
         };
-        let table = self.member.table().clone();
-        let counters = &table.counters;
-        let original = Key::new(zone, tuple);
+        let table = self.table();
         let half_open = table.half_open(Debtor::new(&original, commit.is_own));
         if half_open.load(Ordering::Relaxed) >= table.settings.half_open_quota {
             table.refuse(zone);
@@ -63,14 +61,13 @@ impl Turn<'_> {
             Some(NatRequest::Source(..)) => State::SNAT,
             Some(NatRequest::Destination(..)) => State::DNAT,
         };
-        let place = table.place(&original);
         let mut lost = 0;
         for choice in choices(tuple, commit.nat.as_ref()) {
             let became = Key::new(zone, &choice);
             // Answers stand where what they answer does.
             let places = match became == original {
                 true => [place; 2],
-                false => [place, table.place(&became)],
+                false => [place, self.table().place(&became)],
             };
             let answers = became.reversed();
             if self.find_at(places[1], &answers, now_ms).is_some() {
@@ -81,17 +78,17 @@ impl Turn<'_> {
                 became,
                 nat,
                 progress,
-                is_own: commit.is_own,
+                commit,
                 now_ms,
             };
             let index = self.pop_entry()?;
             match self.attempt(index, &fresh, places) {
                 Attempt::Live => {
-                    ConntrackTable::count(&counters.begun);
+                    ConntrackTable::count(&self.table().counters.begun);
                     return Ok(Inserted::New(index));
                 }
                 Attempt::NoSlot => {
-                    ConntrackTable::count(&counters.refused_full);
+                    ConntrackTable::count(&self.table().counters.refused_full);
                     return Err(CommitError::TableFull);
                 }
                 Attempt::Raced => return Ok(Inserted::Raced),
@@ -101,7 +98,7 @@ impl Turn<'_> {
                 break;
             }
         }
-        ConntrackTable::count(&counters.refused_ports);
+        ConntrackTable::count(&self.table().counters.refused_ports);
         Err(CommitError::PortsExhausted)
     }
 
@@ -119,8 +116,8 @@ impl Turn<'_> {
     }
 
     /// `places` are those of the packet and of what it becomes.
-    fn attempt(&mut self, index: u32, fresh: &Fresh, places: [Place; 2]) -> Attempt {
-        let table = self.member.table().clone();
+    fn attempt(&mut self, index: u32, fresh: &Fresh<'_>, places: [Place; 2]) -> Attempt {
+        let table = self.table();
         let entry = table.entries.get(index);
         entry.write(fresh);
         if fresh.progress.is_half_open() {
@@ -147,7 +144,7 @@ impl Turn<'_> {
     }
 
     /// Makes a pending entry live unless another has one of its tuples.
-    fn prevail(&self, index: u32, fresh: &Fresh, places: [Place; 2]) -> Attempt {
+    fn prevail(&self, index: u32, fresh: &Fresh<'_>, places: [Place; 2]) -> Attempt {
         // Of two that are put into their slots at once, at least one sees the other.
         fence(Ordering::SeqCst);
         let table = self.table();
@@ -157,30 +154,15 @@ impl Turn<'_> {
             (fresh.became.reversed(), Attempt::Lost),
         ];
         for ((tuple, defeat), place) in tuples.iter().zip(places) {
-            for slot in table.buckets.slots(place) {
-                let Some(other) = place.entry(slot.load(Ordering::Acquire)) else {
-                    continue;
-                };
+            let prevails_over = |other| {
                 let rival = table.entries.get(other);
-                if other == index || rival.direction_of(tuple).is_none() {
-                    continue;
-                }
-                let is_beaten = match rival.life.load(Ordering::Acquire) {
-                    life::PENDING if index < other => rival
-                        .life
-                        .compare_exchange(
-                            life::PENDING,
-                            life::DEAD,
-                            Ordering::AcqRel,
-                            Ordering::Acquire,
-                        )
-                        .is_ok(),
-                    life::PENDING | life::LIVE => false,
-                    _ => true,
-                };
-                if !is_beaten {
-                    return *defeat;
-                }
+                other == index
+                    || rival.direction_of(tuple).is_none()
+                    || is_beaten(rival, index < other)
+            };
+            let victor = |other| (!prevails_over(other)).then_some(());
+            if table.buckets.find(place, victor).is_some() {
+                return *defeat;
             }
         }
         let prevails = entry.life.compare_exchange(
@@ -194,5 +176,21 @@ impl Turn<'_> {
             // Whoever ended it may begin the same connection or have the same answers.
             Err(_) => Attempt::Raced,
         }
+    }
+}
+
+/// Whether a rival gives way, which a pending one does to a lesser number.
+fn is_beaten(rival: &Entry, is_greater: bool) -> bool {
+    let (pending, dead) = (life::PENDING, life::DEAD);
+    let life = &rival.life;
+    match life.load(Ordering::Acquire) {
+        life::PENDING => {
+            is_greater
+                && life
+                    .compare_exchange(pending, dead, Ordering::AcqRel, Ordering::Acquire)
+                    .is_ok()
+        }
+        life::LIVE => false,
+        _ => true,
     }
 }

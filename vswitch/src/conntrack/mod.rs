@@ -47,6 +47,7 @@ mod table;
 mod tracker;
 mod turn;
 
+pub use follow::Followed;
 pub use list::{End, Filter, Listed, Within};
 pub use reference::{Looked, Reference};
 pub use survey::{Survey, ZoneCounts};

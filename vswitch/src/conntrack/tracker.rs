@@ -16,6 +16,7 @@ use super::insert::Inserted;
 use super::reference::{Looked, Reference};
 use super::table::ConntrackTable;
 use super::turn::Turn;
+use crate::table::buckets::Place;
 use crate::table::sync::Ordering;
 
 /// Connections that one packet may belong to on its walk; those of further zones are followed too, but who made
@@ -31,6 +32,10 @@ pub struct Tracker<'t, 'm> {
     met: ArrayVec<Met, MOST_MET>,
     /// Connections of which something was noted.
     committed: ArrayVec<u32, MOST_MET>,
+    /// What was looked up last and not found, and where it would stand.
+    missed: Option<(Key, Place)>,
+    /// How often something was looked up in vain, and no connection has come of it.
+    fruitless: u32,
     /// A later packet of the flow may meet other connections than this one did.
     is_singular: bool,
     /// The packet is a later fragment without ports.
@@ -56,6 +61,8 @@ impl<'t, 'm> Tracker<'t, 'm> {
             now_ms,
             met: ArrayVec::new(),
             committed: ArrayVec::new(),
+            missed: None,
+            fruitless: 0,
             is_singular: false,
             lacks_ports: false,
             is_crowded: false,
@@ -63,20 +70,21 @@ impl<'t, 'm> Tracker<'t, 'm> {
         }
     }
 
-    /// What the walk has looked at.
-    pub fn looked(&self) -> Looked {
-        if self.is_singular || self.met.len() > Reference::MOST {
-            return Looked {
-                references: None,
-                lacks_ports: self.lacks_ports,
-                is_crowded: self.is_crowded,
-                is_opened: self.is_opened,
+    /// What the walk has looked at. If it has begun all the connections that it met, and its verdict holds once they are
+    /// answered, they are referred to as they will be then.
+    pub fn looked(&self, holds_once_answered: bool) -> Looked {
+        let has_begun_all = holds_once_answered && self.fruitless == 0;
+        let is_common = has_begun_all || !self.is_singular;
+        let references = (is_common && self.met.len() <= Reference::MOST).then(|| {
+            let refer = |met: &Met| {
+                let is_answered = has_begun_all || met.is_answered;
+                self.turn.refer(met.index, met.direction, is_answered)
             };
-        }
-        let refer = |met: &Met| self.turn.refer(met.index, met.direction, met.is_answered);
+            self.met.iter().map(refer).collect()
+        });
         Looked {
-            references: Some(self.met.iter().map(refer).collect()),
-            lacks_ports: false,
+            lacks_ports: self.lacks_ports && references.is_none(),
+            references,
             is_crowded: self.is_crowded,
             is_opened: self.is_opened,
         }
@@ -163,6 +171,10 @@ impl<'t, 'm> Tracker<'t, 'm> {
 
     fn note(&mut self, index: u32, commit: &Commit) {
         self.turn.entry(index).note(commit.mark, commit.label);
+        self.note_committed(index);
+    }
+
+    fn note_committed(&mut self, index: u32) {
         if !self.committed.contains(&index) {
             self.is_singular |= self.committed.try_push(index).is_err();
         }
@@ -200,6 +212,8 @@ impl Conntrack for Tracker<'_, '_> {
     fn begin(&mut self) {
         self.met.clear();
         self.committed.clear();
+        self.missed = None;
+        self.fruitless = 0;
         self.is_singular = false;
         self.lacks_ports = false;
         self.is_crowded = false;
@@ -216,11 +230,14 @@ impl Conntrack for Tracker<'_, '_> {
         };
         let key = Key::new(zone, &tuple);
         self.met.retain(|met| met.key != key);
-        if let Some(found) = self.turn.find(&key, self.now_ms)
+        let place = self.turn.table().place(&key);
+        if let Some(found) = self.turn.find_at(place, &key, self.now_ms)
             && let Some(tracked) = self.track_known(found, (flow, &tuple, segment))
         {
             return tracked;
         }
+        self.missed = Some((key, place));
+        self.fruitless += 1;
         // Another packet may find a connection that is not there now.
         self.is_singular = true;
         if tuple.may_begin()
@@ -250,8 +267,15 @@ impl Conntrack for Tracker<'_, '_> {
             self.note(index, &commit);
             return Ok(None);
         }
-        for _ in 0..TRIES {
-            if let Some(found) = self.turn.find(&key, self.now_ms)
+        // What has just been missed is not looked for again: whoever has begun it meanwhile is found out by inserting.
+        let missed = self.missed.take().filter(|(missed, _)| *missed == key);
+        let place = match missed {
+            Some((_, place)) => place,
+            None => self.turn.table().place(&key),
+        };
+        for attempt in 0..TRIES {
+            if (attempt > 0 || missed.is_none())
+                && let Some(found) = self.turn.find_at(place, &key, self.now_ms)
                 && let Some(tracked) = self.track_known(found, (flow, &tuple, segment))
             {
                 if !tracked.state.contains(State::INVALID) {
@@ -260,17 +284,18 @@ impl Conntrack for Tracker<'_, '_> {
                 return Ok(tracked.translated);
             }
             self.is_singular = true;
-            match self
-                .turn
-                .insert(zone, &tuple, segment, &commit, self.now_ms)?
-            {
+            let begun =
+                self.turn
+                    .insert((zone, &tuple), (key, place), segment, &commit, self.now_ms)?;
+            match begun {
                 Inserted::Nothing => return Ok(None),
                 Inserted::Raced => std::hint::spin_loop(),
                 Inserted::New(index) => {
                     let debtor = self.turn.entry(index).debtor();
                     self.is_crowded |= self.turn.table().is_crowded(debtor);
                     self.meet((index, Direction::Forward), false);
-                    self.note(index, &commit);
+                    self.note_committed(index);
+                    self.fruitless -= u32::from(missed.is_some());
                     let became = self.turn.entry(index).translated(Direction::Forward);
                     return Ok(translate(flow, &tuple, &became.tuple()));
                 }
@@ -296,10 +321,11 @@ impl Conntrack for Tracker<'_, '_> {
     }
 
     fn attribute(&mut self, made_by: &MadeBy) {
+        let mut maker = None;
         for index in self.committed.drain(..) {
             // One that another worker or a later packet has ended has no maker any more.
             if self.turn.entry(index).is_live() {
-                self.turn.attribute(index, made_by);
+                maker = self.turn.attribute(index, made_by, maker);
             }
         }
     }

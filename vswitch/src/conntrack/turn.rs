@@ -175,12 +175,13 @@ impl Turn<'_> {
 
     /// Makes connections give way to a new one when the table is nearly full.
     pub(super) fn make_room(&mut self, now_ms: u64) {
-        let table = self.member.table.clone();
+        let table = self.table();
         let capacity = table.entries.capacity();
         let live = u64::from(table.live.load(Ordering::Relaxed));
         if live * 16 < u64::from(capacity) * PRESSURE_SIXTEENTHS {
             return;
         }
+        let table = self.member.table.clone();
         let work = EVICTION_WORK.min(capacity);
         let from = table.hand.fetch_add(work, Ordering::Relaxed);
         let mut given = 0;
@@ -249,14 +250,15 @@ impl Turn<'_> {
         (entry.made_by() == Some(number)).then_some(made_by)
     }
 
-    /// Notes who made a connection, beside what is known of that already.
-    pub(super) fn attribute(&self, index: u32, made_by: &MadeBy) {
+    /// Notes who made a connection, beside what is known of that already. `hint` and the answer say what was noted of
+    /// another connection of the same makers.
+    pub(super) fn attribute(&self, index: u32, made_by: &MadeBy, hint: Option<Id>) -> Option<Id> {
         let entry = self.entry(index);
         let makers = &self.table().makers;
         // When there are too many different ones, further connections have none.
         let maker = match self.made_by(index) {
-            None => makers.intern(made_by),
-            Some(known) if known.knows(made_by) => return,
+            None => makers.intern_again(made_by, hint),
+            Some(known) if known.knows(made_by) => return hint,
             Some(known) => {
                 let mut merged = (*known).clone();
                 merged.update(made_by);
@@ -267,5 +269,6 @@ impl Turn<'_> {
         if let Some(former) = entry.set_made_by(number) {
             makers.release(Id(former));
         }
+        maker
     }
 }

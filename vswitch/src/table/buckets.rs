@@ -80,12 +80,16 @@ impl Buckets {
     ) -> Option<T> {
         let [a, b] = place.buckets;
         for bucket in [a.min(b), a.max(b)] {
-            for slot in &self.0[bucket].0 {
-                let Some(index) = place.entry(slot.load(Ordering::Acquire)) else {
-                    continue;
-                };
-                if let Some(found) = look(index) {
-                    return Some(found);
+            let bucket = &self.0[bucket];
+            let mut tagged = bucket.tagged(place.tag);
+            while tagged != 0 {
+                let slot = &bucket.0[tagged.trailing_zeros() as usize % BUCKET_SLOTS];
+                tagged &= tagged - 1;
+                let found = place
+                    .entry(slot.load(Ordering::Acquire))
+                    .and_then(&mut look);
+                if found.is_some() {
+                    return found;
                 }
             }
         }
@@ -94,15 +98,12 @@ impl Buckets {
 
     /// Puts an entry into an empty slot of the emptier bucket, or else of the other; false if both are full.
     pub(crate) fn publish(&self, place: Place, index: u32) -> bool {
-        let mut buckets = place.buckets.map(|bucket| &self.0[bucket]);
-        buckets.sort_by_key(|bucket| bucket.used());
+        let [first, second] = place.buckets.map(|bucket| &self.0[bucket]);
         let word = place.word(index);
-        buckets.iter().flat_map(|bucket| &bucket.0).any(|slot| {
-            slot.load(Ordering::Relaxed) == 0
-                && slot
-                    .compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok()
-        })
+        match second.free().count_ones() > first.free().count_ones() {
+            true => second.take(word) || first.take(word),
+            false => first.take(word) || second.take(word),
+        }
     }
 
     /// Takes an entry out of the slot where it stands; false if it stands in none.
@@ -143,10 +144,37 @@ impl Place {
 }
 
 impl Bucket {
-    fn used(&self) -> usize {
-        self.0
-            .iter()
-            .filter(|slot| slot.load(Ordering::Relaxed) != 0)
-            .count()
+    /// The slots that satisfy a condition just now, a bit each: without a branch for each.
+    #[inline]
+    fn slots_with(&self, condition: impl Fn(u64) -> bool) -> u32 {
+        let slots = self.0.iter().enumerate();
+        slots.fold(0, |bits, (at, slot)| {
+            bits | u32::from(condition(slot.load(Ordering::Relaxed))) << at
+        })
+    }
+
+    /// The slots with this tag.
+    #[inline]
+    fn tagged(&self, tag: u32) -> u32 {
+        self.slots_with(|word| (word >> 32) as u32 == tag)
+    }
+
+    #[inline]
+    fn free(&self) -> u32 {
+        self.slots_with(|word| word == 0)
+    }
+
+    /// Puts a word into an empty slot; false if there is none.
+    fn take(&self, word: u64) -> bool {
+        let mut free = self.free();
+        while free != 0 {
+            let slot = &self.0[free.trailing_zeros() as usize % BUCKET_SLOTS];
+            free &= free - 1;
+            let taken = slot.compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed);
+            if taken.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 }

@@ -105,6 +105,18 @@ impl<T: Hash + Eq> Interner<T> {
         Some(Id(place))
     }
 
+    /// As [`Interner::intern`], where `hint` is the answer about an equal value, which may be gone.
+    pub(crate) fn intern_again(&self, like: impl Like<T>, hint: Option<Id>) -> Option<Id> {
+        if let Some(Id(place)) = hint {
+            let mut index = self.lock();
+            if self.under_lock(place).is_some_and(|value| like.is(value)) {
+                index.references[place as usize] += 1;
+                return hint;
+            }
+        }
+        self.intern(like)
+    }
+
     /// One reference less. The caller held it, and no turn is left that might read the value through it.
     pub(crate) fn release(&self, id: Id) {
         let mut index = self.lock();

@@ -33,7 +33,8 @@ pub struct Action {
 
 /// A fresh verdict, with what it adds to an action.
 pub(super) struct Decided {
-    pub(super) verdict: Verdict,
+    /// Too large to be moved each time that it changes hands.
+    pub(super) verdict: Box<Verdict>,
     pub(super) account: Option<Arc<Account>>,
     pub(super) meters: Box<[Arc<Meter>]>,
 }
@@ -61,7 +62,7 @@ impl Like<Action> for Decided {
     }
 
     fn make(self) -> Action {
-        let verdict = self.verdict;
+        let verdict = *self.verdict;
         let is_logged = !verdict.logs.is_empty();
         Action {
             quick: Quick::of(&verdict.branches).filter(|_| !is_logged),

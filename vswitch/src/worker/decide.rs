@@ -16,12 +16,12 @@ impl Forwarder {
         ingress: Ingress,
         turns: &mut Turns<'_>,
         moment: Moment<'_>,
-    ) -> (Verdict, Looked) {
+    ) -> (Box<Verdict>, Looked) {
         let tables = &moment.snapshot.tables;
         let packet = (&subject.about.flow, &subject.segment());
         let mut tracker = Tracker::new(&mut turns.tracked, moment.now_ms);
-        let verdict = process(tables, &mut tracker, ingress, packet, &mut Silent);
-        let looked = tracker.looked();
+        let verdict = Box::new(process(tables, &mut tracker, ingress, packet, &mut Silent));
+        let looked = tracker.looked(verdict.holds_once_answered);
         self.events.learned(&verdict.learned, moment.now_ms);
         self.events.used(&verdict.used, moment.now_ms);
         self.events
@@ -30,7 +30,7 @@ impl Forwarder {
     }
 
     /// Remembers a verdict, if it holds for other packets of the flow: not one that was made of the want of a
-    /// connection, or that began one.
+    /// connection. One that began connections is kept aside until they are answered, if it holds then.
     pub(super) fn remember(
         &mut self,
         turns: &mut Turns<'_>,
@@ -43,9 +43,7 @@ impl Forwarder {
         let (Some(limits), Some(references)) = (verdict.reusable, looked.words()) else {
             return;
         };
-        if !verdict.learned.is_empty() {
-            return;
-        }
+        let is_kept_aside = verdict.holds_once_answered;
         let fresh = Fresh {
             generation: verdict.generation,
             snapshot: moment.snapshot.tables_number,
@@ -54,6 +52,9 @@ impl Forwarder {
             references,
             action: decided,
         };
+        if is_kept_aside {
+            return self.begun.keep(key, fresh);
+        }
         if turns.flows.insert(key, fresh, moment.now_ms).is_err() {
             self.counters.totals.not_remembered.add(1);
         }

@@ -18,6 +18,7 @@ use super::recall::Memory;
 use super::{Action, Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
 use crate::connection::Approach;
+use crate::conntrack::Followed;
 use crate::port::{Frame, Outer};
 use crate::sys::udp::flow_number;
 
@@ -124,7 +125,7 @@ impl Forwarder {
             return Some(packet);
         }
         let segment = || glimpse.segment(packet.bytes());
-        if !turns.follow(&connection, segment, moment.now_ms) {
+        if turns.follow(&connection, segment, moment.now_ms) == Followed::Not {
             return Some(packet);
         }
         connection.touch(moment.now_ms);

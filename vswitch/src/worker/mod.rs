@@ -8,7 +8,8 @@
 //! 2. [`decapsulate`]: the outer headers of a tunnelled packet;
 //! 3. [`parse`]: the packet's headers, as a flow, and [`reassemble`] what a fragment lacks;
 //! 4. [`recall`]: the verdict on an earlier packet of the flow, if it still holds;
-//! 5. [`decide`]: else the logical pipeline, whose verdict is remembered;
+//! 5. [`decide`]: else the logical pipeline, whose verdict is remembered, or kept aside while a connection that has
+//!    [`begun`] waits for its answer;
 //! 6. [`limit`], [`execute`]: the verdict, in the bytes, as far as limits on rates allow: copies, rewrites, answers;
 //! 7. [`encapsulate`]: for another node, or [`too_long`] for that;
 //! 8. [`hold`]: for a neighbour that is not known yet;
@@ -25,6 +26,7 @@
 
 mod action;
 mod allowance;
+mod begun;
 mod command;
 mod credit;
 mod decapsulate;
@@ -60,7 +62,7 @@ use arc_swap::ArcSwap;
 use arrayvec::ArrayVec;
 use crossbeam::channel::Receiver;
 use nix::errno::Errno;
-use pipeline::{Destination, DropReason, Verdict};
+use pipeline::{Branch, Destination, DropReason};
 
 use crate::acl_log::{Logger, Record};
 use crate::buffer::{Packet, Pool};
@@ -76,6 +78,7 @@ use crate::sys::poll::{Poll, Waker};
 
 pub use action::Action;
 pub use allowance::FRUITLESS_PER_S;
+pub use begun::BEGINNINGS;
 pub use command::Command;
 pub use express::Quick;
 pub use learn::{EVENT_INTERVAL_MS, Event};
@@ -86,6 +89,7 @@ pub use ports::{TUNNELS, TunnelRegistry};
 
 use action::Decided;
 use allowance::{End, lead_somewhere};
+use begun::Begun;
 use credit::Credits;
 use express::Met;
 use hold::HoldQueue;
@@ -96,7 +100,7 @@ use parse::{About, Subject};
 use ports::{Door, Ports};
 use pulse::Pulse;
 use reassemble::Fragments;
-use recall::Sought;
+use recall::{Memory, Sought};
 use too_long::ErrorLimit;
 use upkeep::Upkeep;
 use uplink::Share;
@@ -119,6 +123,8 @@ pub struct Parts {
     pub tunnel_mtu: u16,
     /// Packets a second of one port that may lead nowhere before it has to wait; not 0.
     pub fruitless_per_s: u32,
+    /// Verdicts on packets that began connections which it keeps aside until these are answered.
+    pub beginnings: usize,
     /// How it waits for packets.
     pub polling: Polling,
     /// Its buffers.
@@ -179,6 +185,7 @@ struct Forwarder {
     batch: Batch,
     fragments: Fragments,
     holds: HoldQueue,
+    begun: Begun,
     events: Events,
     monitor: Monitor,
     errors: ErrorLimit,
@@ -237,6 +244,7 @@ impl Worker {
                 batch: Batch::default(),
                 fragments: Fragments::default(),
                 holds: HoldQueue::default(),
+                begun: Begun::new(parts.beginnings),
                 events,
                 monitor: Monitor::new(parts.answers),
                 errors: ErrorLimit::default(),
@@ -381,7 +389,7 @@ impl Forwarder {
             turns.approach(&mut group);
             for (packet, met) in packets.drain(..).zip(&group) {
                 if let Some(packet) = self.express(packet, met, door, turns, moment) {
-                    self.forward_read(packet, (door, met.place), turns, moment);
+                    self.forward_read(packet, (door, met), turns, moment);
                 }
             }
             group.clear();
@@ -394,16 +402,19 @@ impl Forwarder {
     fn forward_read(
         &mut self,
         packet: Packet,
-        (door, place): (Door, Place),
+        (door, met): (Door, &Met),
         turns: &mut Turns<'_>,
         moment: Moment<'_>,
     ) {
-        let Some((packet, mut about)) = self.parse(packet, door, place, moment) else {
+        let Some((packet, mut about)) = self.parse(packet, door, met.place, moment) else {
             return;
         };
         let about = &mut about;
         let subject = Subject { packet, about };
         match subject.piece() {
+            None if let Some(usual) = met.usual => {
+                self.forward(subject, &usual.into(), turns, moment);
+            }
             None => self.look_up(subject, turns, moment),
             Some(piece) => self.forward_fragment(subject, piece, turns, moment),
         }
@@ -423,9 +434,18 @@ impl Forwarder {
         turns: &mut Turns<'_>,
         moment: Moment<'_>,
     ) {
-        let memory = turns.recall((&subject, sought), moment);
+        let memory = match turns.recall((&subject, sought), moment) {
+            Memory::Unknown => match self.promote((&subject, sought), turns, moment) {
+                true => turns.recall((&subject, sought), moment),
+                false => Memory::Unknown,
+            },
+            memory => memory,
+        };
         self.count_recall(&memory);
-        if let recall::Memory::Valid(connection) = memory {
+        if let Memory::Opened(connection) = &memory {
+            self.refund(&connection.action().branches, subject.about);
+        }
+        if let Memory::Valid(connection) | Memory::Opened(connection) = memory {
             connection.touch(moment.now_ms);
             let action = connection.action();
             self.credit_known(action, &subject, moment);
@@ -452,7 +472,7 @@ impl Forwarder {
         let (verdict, looked) = self.decide(&subject, ingress, turns, moment);
         self.ports.charge(subject.about, End::of(&verdict, &looked));
         if looked.is_opened {
-            self.refund(&verdict, subject.about);
+            self.refund(&verdict.branches, subject.about);
         }
         if looked.lacks_ports && self.lacks_first(&subject) {
             return self.wait_for_first(subject, moment);
@@ -471,9 +491,9 @@ impl Forwarder {
     }
 
     /// Both ends have shown that they want a connection: neither has caused work in vain.
-    fn refund(&mut self, verdict: &Verdict, about: &About) {
+    fn refund(&mut self, branches: &[Branch], about: &About) {
         self.ports.charge(about, End::Opened);
-        for branch in &verdict.branches {
+        for branch in branches {
             if let Destination::Output { interface, .. } = branch.to
                 && let Some(door) = self.ports.door(interface)
             {

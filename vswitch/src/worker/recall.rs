@@ -1,13 +1,13 @@
 //! Step 4: the verdict on an earlier packet of the flow, if it still holds.
 
 use packet::flow::Network;
-use packet::{FlowKey, Segment};
+use packet::{FlowKey, Glimpse, Segment};
 
 use super::express::Met;
 use super::parse::{About, Subject};
 use super::{Action, Forwarder, Moment, Turns};
 use crate::connection::{Approach, Connection, Key, NO_REFERENCE};
-use crate::conntrack::Reference;
+use crate::conntrack::{Followed, Reference};
 
 const _: () = assert!(Reference::NONE == NO_REFERENCE);
 
@@ -17,6 +17,13 @@ pub(super) struct Sought(Option<(Key, Approach)>);
 impl Sought {
     pub(super) fn key(&self) -> Option<&Key> {
         self.0.as_ref().map(|(key, _)| key)
+    }
+}
+
+impl From<(Glimpse, Approach)> for Sought {
+    /// What was glimpsed is what the flow says.
+    fn from((glimpse, approach): (Glimpse, Approach)) -> Sought {
+        Sought(Some((glimpse.key.words(), approach)))
     }
 }
 
@@ -50,6 +57,8 @@ impl Turns<'_> {
 pub(super) enum Memory<'t> {
     /// A verdict that holds for the packet.
     Valid(Connection<'t, Action>),
+    /// The same, and with the packet both ends have shown that they want the connection.
+    Opened(Connection<'t, Action>),
     /// A verdict on which something has changed since.
     Void,
     /// A verdict on connections that are not what they were, or that the packet takes further.
@@ -67,7 +76,7 @@ impl Memory<'_> {
     pub(super) fn is_to_be_remembered(&self) -> bool {
         match self {
             Self::Void | Self::Moved | Self::Unknown => true,
-            Self::Valid(_) | Self::Unfit | Self::Never => false,
+            Self::Valid(_) | Self::Opened(_) | Self::Unfit | Self::Never => false,
         }
     }
 }
@@ -106,12 +115,15 @@ impl Turns<'_> {
         connection: &Connection<'_, Action>,
         segment: impl FnOnce() -> Segment,
         now_ms: u64,
-    ) -> bool {
+    ) -> Followed {
         let mut references = connection
             .references()
             .filter_map(Reference::of_word)
             .peekable();
-        references.peek().is_none() || self.tracked.follow(references, &segment(), now_ms)
+        match references.peek() {
+            None => Followed::On,
+            Some(_) => self.tracked.follow(references, &segment(), now_ms),
+        }
     }
 
     /// What is remembered of a packet's flow, which the packet takes further.
@@ -129,12 +141,14 @@ impl Turns<'_> {
             _ => 0,
         };
         let memory = self.find((key, approach), (ttl, flow.length), moment);
-        if let Memory::Valid(connection) = &memory
-            && !self.follow(connection, || subject.segment(), moment.now_ms)
-        {
-            return Memory::Moved;
+        let Memory::Valid(connection) = memory else {
+            return memory;
+        };
+        match self.follow(&connection, || subject.segment(), moment.now_ms) {
+            Followed::Not => Memory::Moved,
+            Followed::On => Memory::Valid(connection),
+            Followed::Opened => Memory::Opened(connection),
         }
-        memory
     }
 }
 
@@ -142,7 +156,7 @@ impl Forwarder {
     pub(super) fn count_recall(&self, memory: &Memory<'_>) {
         let totals = &self.counters.totals;
         match memory {
-            Memory::Valid(_) => totals.hits.add(1),
+            Memory::Valid(_) | Memory::Opened(_) => totals.hits.add(1),
             Memory::Void | Memory::Moved => {
                 totals.stale.add(1);
                 totals.misses.add(1);

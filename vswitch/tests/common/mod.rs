@@ -41,7 +41,7 @@ use vswitch::meter::Meters;
 use vswitch::port::{Loose, MemoryPort, Outer, Wire};
 use vswitch::snapshot::{Adoption, Snapshot};
 use vswitch::sys::poll::Waker;
-use vswitch::worker::{Action, Command, Event, Parts, PortFrame, Worker};
+use vswitch::worker::{Action, BEGINNINGS, Command, Event, Parts, PortFrame, Worker};
 
 pub use faulty::Faulty;
 pub use frames::*;
@@ -93,6 +93,19 @@ impl Node {
 
     /// A node on which so many packets a second of one port may lead nowhere.
     pub fn with_allowance(name: &'static str, tables: Tables, fruitless_per_s: u32) -> Node {
+        Node::with_room(name, tables, (fruitless_per_s, BEGINNINGS))
+    }
+
+    /// A node that keeps no verdict aside until a connection is answered.
+    pub fn without_beginnings(name: &'static str, objects: Vec<Object>) -> Node {
+        Node::with_room(name, tables(name, objects), (u32::MAX, 0))
+    }
+
+    fn with_room(
+        name: &'static str,
+        tables: Tables,
+        (fruitless_per_s, beginnings): (u32, usize),
+    ) -> Node {
         let (tunnel, underlay) = MemoryPort::new(WIRE).expect("a wire");
         let (connections, mut members) = ConnectionTable::new(1024, 2);
         let flows = members.pop().expect("two members");
@@ -112,6 +125,7 @@ impl Node {
             tracked: tracked.remove(0),
             tunnel: Box::new(tunnel),
             fruitless_per_s,
+            beginnings,
             tunnel_mtu: TUNNEL_MTU,
             pool: Pool::new(512, 8),
             snapshots: snapshots.clone(),
