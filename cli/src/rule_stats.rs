@@ -60,6 +60,16 @@ impl RuleStats {
         [packets, bytes, connections, last]
     }
 
+    /// The headings of [`Self::dropped`].
+    pub const DROPPED: [&str; 2] = ["dropped", "dropped-bytes"];
+
+    /// Packets and bytes of the rule of a row that exceeded its limit.
+    pub fn dropped(&self, row: Uuid) -> [String; 2] {
+        let rule = self.0.get(&row);
+        let dropped = rule.map_or((0, 0), |rule| (rule.dropped_packets, rule.dropped_bytes));
+        [dropped.0.to_string(), dropped.1.to_string()]
+    }
+
     /// The same as the end of a line.
     pub fn columns(&self, row: Uuid) -> String {
         let named = Self::HEADINGS.into_iter().zip(self.values(row));

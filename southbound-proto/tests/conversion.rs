@@ -371,6 +371,8 @@ fn what_rules_have_come_to_survives_the_wire() {
             bytes: 2,
             connections: 3,
             last_unix_ms: 4,
+            dropped_packets: 5,
+            dropped_bytes: 6,
         };
         let counted = RuleCount { rule, count };
         let bytes = wire::RuleCount::from(&counted).encode_to_vec();

@@ -62,7 +62,7 @@ pub(super) static GROUP: Group = Group {
         )
         .own()])
         .details(
-            "Packets count that a rule marked or limited, also those that it dropped: vsctl node drops has these. With \
+            "Packets count that a rule marked or limited, also those that exceeded its limit and were dropped. With \
              --format they come as a table.",
         )
         .examples(&["qos-list web --stats", "-f json qos-list web --stats"]),
@@ -200,11 +200,21 @@ fn list(context: &mut Context<'_>, call: &Call) -> Result<(), Failure> {
     rules.sort_by(|a, b| key(a).cmp(&key(b)));
     let stats = call.has(STATS).then_some(context.stats);
     for rule in &rules {
-        let columns = stats.map_or_else(String::new, |stats| stats.columns(rule.id.uuid()));
+        let columns = stats.map_or_else(String::new, |stats| columns(rule, stats));
         context.line(line(rule) + &columns);
     }
     context.table = stats.map(|stats| with_stats(&rules, stats));
     Ok(())
+}
+
+/// What a rule has come to, as the end of its line.
+fn columns(rule: &Qos, stats: &RuleStats) -> String {
+    let row = rule.id.uuid();
+    let [packets, bytes] = stats.dropped(row);
+    format!(
+        " dropped={packets} dropped-bytes={bytes}{}",
+        stats.columns(row)
+    )
 }
 
 fn line(rule: &Qos) -> String {
@@ -234,7 +244,10 @@ fn with_stats(rules: &[Qos], stats: &RuleStats) -> Table {
         "rate",
         "burst",
     ];
-    let headings = OF_ROW.into_iter().chain(RuleStats::HEADINGS);
+    let headings = OF_ROW
+        .into_iter()
+        .chain(RuleStats::DROPPED)
+        .chain(RuleStats::HEADINGS);
     let row = |rule: &Qos| {
         let number = |number: Option<&i64>| number.map(i64::to_string).unwrap_or_default();
         let of_row = [
@@ -246,7 +259,11 @@ fn with_stats(rules: &[Qos], stats: &RuleStats) -> Table {
             number(rule.bandwidth.get("rate")),
             number(rule.bandwidth.get("burst")),
         ];
-        let cells = of_row.into_iter().chain(stats.values(rule.id.uuid()));
+        let row = rule.id.uuid();
+        let cells = of_row
+            .into_iter()
+            .chain(stats.dropped(row))
+            .chain(stats.values(row));
         cells.map(Cell::Text).collect()
     };
     Table {

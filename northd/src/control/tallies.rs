@@ -69,6 +69,8 @@ fn join(sum: &mut Count, count: &Count) {
     sum.packets = sum.packets.saturating_add(count.packets);
     sum.bytes = sum.bytes.saturating_add(count.bytes);
     sum.connections = sum.connections.saturating_add(count.connections);
+    sum.dropped_packets = sum.dropped_packets.saturating_add(count.dropped_packets);
+    sum.dropped_bytes = sum.dropped_bytes.saturating_add(count.dropped_bytes);
     sum.last_unix_ms = sum.last_unix_ms.max(count.last_unix_ms);
 }
 
@@ -84,6 +86,7 @@ mod tests {
             bytes: packets * 100,
             connections: 1,
             last_unix_ms: packets,
+            ..Count::default()
         };
         vec![RuleCount {
             rule: RuleKey::Acl(Uuid::nil()),

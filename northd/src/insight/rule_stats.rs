@@ -38,6 +38,8 @@ fn stats((rule, count): (&RuleKey, &Count)) -> RuleStats {
         bytes: count.bytes,
         connections: count.connections,
         last_unix_ms: count.last_unix_ms,
+        dropped_packets: count.dropped_packets,
+        dropped_bytes: count.dropped_bytes,
     }
 }
 

@@ -36,6 +36,10 @@ pub struct Count {
     pub connections: u64,
     /// When the last one came, in milliseconds since 1970.
     pub last_unix_ms: u64,
+    /// Packets of them that exceeded a QoS rule's limit.
+    pub dropped_packets: u64,
+    /// Their bytes.
+    pub dropped_bytes: u64,
 }
 
 /// A rule with what it has come to on a node.
@@ -66,6 +70,8 @@ impl From<&RuleCount> for wire::RuleCount {
             bytes: count.bytes,
             connections: count.connections,
             last_unix_ms: count.last_unix_ms,
+            dropped_packets: count.dropped_packets,
+            dropped_bytes: count.dropped_bytes,
         }
     }
 }
@@ -86,6 +92,8 @@ impl TryFrom<&wire::RuleCount> for RuleCount {
             bytes: message.bytes,
             connections: message.connections,
             last_unix_ms: message.last_unix_ms,
+            dropped_packets: message.dropped_packets,
+            dropped_bytes: message.dropped_bytes,
         };
         Ok(Self { rule, count })
     }

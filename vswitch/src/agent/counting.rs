@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pipeline::DropReason;
 use southbound_proto::convert::{Count, RuleCount, RuleKey};
 use southbound_proto::southbound as wire;
 
@@ -38,15 +39,19 @@ impl Counting {
                 break;
             }
             let Some(key) = key(rule) else { continue };
+            // What exceeds a limit counts for its rule too.
             if self.told.get(rule) == Some(credit) {
                 continue;
             }
+            let dropped = exceeding(rule, sums);
             self.told.insert(rule.clone(), *credit);
             let count = Count {
                 packets: credit.packets,
                 bytes: credit.bytes,
                 connections: credit.connections,
                 last_unix_ms: unix_ms(credit.last_ms),
+                dropped_packets: dropped.packets,
+                dropped_bytes: dropped.bytes,
             };
             counts.push((&RuleCount { rule: key, count }).into());
         }
@@ -64,6 +69,15 @@ fn key(rule: &Rule) -> Option<RuleKey> {
         Rule::Backend(vip, backend) => RuleKey::Backend(vip.clone(), *backend),
         Rule::Drop(..) | Rule::Allowed => return None,
     })
+}
+
+/// What exceeded the limit of a rule.
+fn exceeding(rule: &Rule, sums: &Map<Rule, Credit>) -> Credit {
+    let Rule::Qos(row) = rule else {
+        return Credit::default();
+    };
+    let dropped = sums.get(&Rule::Drop(DropReason::QosLimit, *row));
+    dropped.copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -102,6 +116,28 @@ mod tests {
         counting.forget();
         let all = counting.next(&sums(&[1, 2, 1]), |ms| ms);
         assert_eq!(all.map(|counts| counts.counts.len()), Some(3));
+    }
+
+    #[test]
+    fn a_limit_is_told_with_what_exceeded_it() {
+        let row = Uuid::from_u128(1);
+        let credit = |packets, bytes| Credit {
+            packets,
+            bytes,
+            ..Credit::default()
+        };
+        let sums = [
+            (Rule::Qos(row), credit(9, 900)),
+            (Rule::Drop(DropReason::QosLimit, row), credit(4, 400)),
+            (Rule::Drop(DropReason::AclDrop, row), credit(1, 1)),
+        ];
+        let counts = Counting::default().next(&sums.into_iter().collect(), |ms| ms);
+        let counts = counts.expect("something to tell").counts;
+        let [count] = &counts[..] else {
+            panic!("one rule: {counts:?}");
+        };
+        let told = (count.packets, count.dropped_packets, count.dropped_bytes);
+        assert_eq!(told, (9, 4, 400));
     }
 
     #[test]
