@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Mac;
-use crate::flow::{Flow, Fragment, Ip, Network, Transport};
+use crate::flow::{Flow, Fragment, Ip, Network, Transport, ether_type};
 use crate::header::icmp_type;
 
 pub use glimpse::Glimpse;
@@ -100,6 +100,16 @@ impl FlowKey {
     /// The number of the port or tunnel where the packet entered.
     pub fn ingress(&self) -> u64 {
         u64::from(self.ingress_high) << 32 | u64::from(self.ingress)
+    }
+
+    /// The addresses of an IP flow: source and destination.
+    pub fn ends(&self) -> Option<(IpAddr, IpAddr)> {
+        let narrow: fn([u8; 16]) -> IpAddr = match self.eth_type {
+            ether_type::IPV6 => |wide| IpAddr::from(wide),
+            ether_type::IPV4 => |[a, b, c, d, ..]| IpAddr::from([a, b, c, d]),
+            _ => return None,
+        };
+        Some((narrow(self.ip_src), narrow(self.ip_dst)))
     }
 
     /// The key with these machine words.

@@ -432,6 +432,10 @@ proptest! {
         let (flow, _) = parse(&build(None, addresses, 64, &above, &[])).unwrap();
         let key = FlowKey::of(1, &flow).unwrap();
         prop_assert_eq!(FlowKey::from_words(key.words()), key);
+        let Network::Ip(ip) = &flow.network else {
+            panic!("{flow:?} is not IP");
+        };
+        prop_assert_eq!(key.ends(), Some((ip.src, ip.dst)));
         let (varied, _) = parse(&build(None, addresses, ttl, &above, &vec![0; length])).unwrap();
         prop_assert_eq!(FlowKey::of(1, &varied), Some(key));
         prop_assert_ne!(FlowKey::of(2, &flow), Some(key));

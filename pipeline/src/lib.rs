@@ -31,7 +31,7 @@ pub use rewrite::{NoHeadroom, Rewrite};
 pub use router::MAX_NEIGHBORS;
 pub use stage::{Pipeline, Stage};
 pub use switch::MAX_STATIONS;
-pub use tables::{ApplyError, Deps, Ended, Slot, Tables};
+pub use tables::{ApplyError, Deps, Ended, Ends, Slot, Tables};
 pub use trace::{Step, Trace, TraceError, TraceRecorder, trace};
 pub use verdict::{
     Branch, Destination, Hold, Learn, LearnedKey, Limits, Logged, Metered, Source, Tunnel, Verdict,

@@ -21,13 +21,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use packet::Flow;
 use uuid::Uuid;
 
 pub use apply::ApplyError;
 pub use balancing::Ended;
 pub(crate) use balancing::{Balancing, Service, Whereabouts};
 pub(crate) use datapath::{Compiled, DatapathTables};
-pub use generation::{Deps, Slot};
+pub(crate) use generation::Table;
+pub use generation::{Deps, Ends, Slot};
 pub(crate) use places::Places;
 pub(crate) use policy::{Policies, QosPurpose, Question, Sets, Subject, SwitchPolicy};
 pub(crate) use router::RouterTables;
@@ -38,6 +40,8 @@ use crate::object::{
     Acl, Attachment, Balancer, Chassis, ChassisName, Datapath, DatapathKey, FdbEntry, Global,
     Meter, Nat, Neighbor, Object, ObjectKey, PolicyOwner, Port, PortKind, PortRef, SwitchPort,
 };
+use crate::verdict::Verdict;
+use crate::view;
 
 /// A snapshot of the compiled tables. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -99,9 +103,14 @@ impl Tables {
         self.epoch
     }
 
-    /// A number that is the same as long as nothing that `deps` names has changed.
-    pub fn generation_sum(&self, deps: &Deps) -> u64 {
-        self.generations.sum(deps)
+    /// A number that is the same as long as nothing has changed that `deps` names, for a flow with the addresses `ends`.
+    pub fn generation_sum(&self, deps: &Deps, ends: Ends) -> u64 {
+        self.generations.sum(deps, ends)
+    }
+
+    /// True if nothing has changed that a verdict on `flow` was made of.
+    pub fn uphold(&self, verdict: &Verdict, flow: &Flow) -> bool {
+        self.generation_sum(&verdict.deps, view::ends(flow)) == verdict.generation
     }
 
     /// Settings of the whole network.

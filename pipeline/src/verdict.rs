@@ -47,7 +47,7 @@ pub struct Verdict {
     pub holds_once_answered: bool,
     /// What the decision depends on.
     pub deps: Deps,
-    /// [`crate::Tables::generation_sum`] of `deps` when it was made: another sum voids the verdict.
+    /// [`crate::Tables::generation_sum`] of `deps` and the flow when it was made: another sum voids the verdict.
     pub generation: u64,
     /// For which other packets of the same [`packet::FlowKey`] it holds; `None` for this one alone.
     pub reusable: Option<Limits>,

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use packet::flow::{Arp, Discovery, Ip, Network, Transport, ether_type};
 use packet::{Flow, icmp_type};
 
+use crate::tables::Ends;
+
 /// ARP's operation numbers.
 pub(crate) const ARP_REQUEST: u16 = 1;
 pub(crate) const ARP_REPLY: u16 = 2;
@@ -19,6 +21,11 @@ pub(crate) fn ip(flow: &Flow) -> Option<&Ip> {
         Network::Ip(ip) => Some(ip),
         _ => None,
     }
+}
+
+/// What the key of the flow has for addresses.
+pub(crate) fn ends(flow: &Flow) -> Ends {
+    ip(flow).map(|ip| (ip.src, ip.dst))
 }
 
 /// Marks an IP packet with a differentiated services code point.

@@ -7,6 +7,7 @@
 mod connections;
 mod ends;
 
+use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
@@ -25,9 +26,9 @@ use crate::record::{Entry, Event, Recorder, Scope};
 use crate::rewrite::ttl;
 use crate::stage::Stage;
 use crate::switch::OfSender;
-use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Tables};
+use crate::tables::{Compiled, DatapathTables, Deps, Place, Slot, Table, Tables};
 use crate::verdict::{Branch, Destination, Learn, LearnedKey, Limits, Source, Verdict};
-use crate::{router, switch};
+use crate::{router, switch, view};
 
 /// How many datapaths one packet passes at most, answers included.
 pub const MAX_HOPS: u8 = 64;
@@ -307,6 +308,12 @@ impl<'t, R: Recorder> Walk<'t, R> {
         self.verdict.deps.add(slot);
     }
 
+    /// An address, looked up in a table that may have changed what it says for prefixes of at least a length.
+    pub(crate) fn depend_on_prefixes(&mut self, table: Table, ip: IpAddr, least: u8) {
+        let ends = view::ends(self.received);
+        self.is_reusable &= self.verdict.deps.add_lookup(table, ip, least, ends);
+    }
+
     pub(crate) fn used(&mut self, key: LearnedKey) {
         if !self.verdict.used.contains(&key) {
             self.verdict.used.push(key);
@@ -412,7 +419,9 @@ impl<'t, R: Recorder> Walk<'t, R> {
             self.conntrack.attribute(&self.verdict.made_by);
         }
         let is_discovery = matches!(self.received.network, Network::Arp(_));
-        self.verdict.generation = self.tables.generation_sum(&self.verdict.deps);
+        self.verdict.generation = self
+            .tables
+            .generation_sum(&self.verdict.deps, view::ends(self.received));
         self.verdict.reusable = (self.is_reusable && !is_discovery).then_some(self.limits);
         self.verdict.holds_once_answered = self.outlasts_beginning();
         self.verdict

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use packet::flow::{Fragment, Ip, Network, Transport};
 
@@ -10,7 +11,7 @@ use crate::drop::DropReason;
 use crate::object::{NextHop, PortRef, Route, RouteKey, RoutePolicy};
 use crate::record::{Entry, Recorder};
 use crate::stage::Stage;
-use crate::tables::{MAIN, RouterTables, route_priority};
+use crate::tables::{MAIN, RouterTables, Table, route_priority};
 use crate::view;
 use crate::walk::{In, Packet, Walk};
 
@@ -38,7 +39,9 @@ pub(super) fn choose<'t, R: Recorder>(
     };
     let table = visit.kind.route_table.as_str();
     let routes = &router.tables.routes;
-    let Some(route) = routes.lookup(table, Some(visit.inport.at.port), ip.src, ip.dst) else {
+    let found = routes.lookup(table, Some(visit.inport.at.port), ip.src, ip.dst);
+    depend(walk, router, (ip.src, ip.dst), found);
+    let Some(route) = found else {
         walk.hit(Stage::InIpRouting, || Entry::new(0, "1", ["drop;"]));
         return Err(DropReason::NoRoute);
     };
@@ -68,6 +71,21 @@ pub(super) fn choose<'t, R: Recorder>(
         next_hop,
         source: hop.source,
     })
+}
+
+/// Notes which routes could have been chosen: none that is shorter than the one that was.
+fn depend<R: Recorder>(
+    walk: &mut Walk<'_, R>,
+    router: In<'_, RouterTables>,
+    (src, dst): (IpAddr, IpAddr),
+    found: Option<&Arc<Route>>,
+) {
+    let least = found.map_or(0, |route| route.key.prefix.prefix_len());
+    let slot = router.datapath.slots.configured;
+    walk.depend_on_prefixes(Table::Routes(slot), dst, least);
+    if router.tables.routes.has_sources() {
+        walk.depend_on_prefixes(Table::Sources(slot), src, least);
+    }
 }
 
 /// True if flows are shared out over the route's members: the next hops first, then the discards.
@@ -177,7 +195,7 @@ pub(crate) fn ecmp_entries(router: In<'_, RouterTables>) -> Vec<Entry> {
         .routes
         .values()
         .filter(|route| is_group(route));
-    let members = |route: &std::sync::Arc<Route>| {
+    let members = |route: &Arc<Route>| {
         let entry = |member| ecmp_entry(router, route, member);
         (0..members(route)).map(entry).collect::<Vec<_>>()
     };

@@ -1,12 +1,16 @@
 //! From one snapshot to the next.
 
+mod changing;
 mod translating;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use expr::Constant;
 use packet::Mac;
+
+use changing::RouteChange;
 
 use super::generation::Slots;
 use super::policy::{Policies, SetId};
@@ -14,7 +18,7 @@ use super::switch::Nats;
 use super::{DatapathTables, Slot, Tables};
 use crate::object::{
     Attachment, DatapathKey, Global, NextHop, Object, ObjectKey, PolicyOwner, Port, PortKind,
-    PortRef, ProbeKey, Route, RouterPort,
+    PortRef, ProbeKey, Route, RouteKey, RouterPort,
 };
 
 /// A change that does not make sense whatever else there is.
@@ -34,16 +38,18 @@ pub enum ApplyError {
 /// What a change touched and must be compiled or counted as new.
 #[derive(Default)]
 struct Touched {
-    /// Datapaths whose rows, ports or routes changed.
+    /// Datapaths whose rows, ports or translations changed.
     configured: BTreeSet<DatapathKey>,
+    /// Routers with the routes that changed.
+    routes: BTreeMap<DatapathKey, Vec<RouteChange>>,
     /// Datapaths whose learned entries changed.
     learned: BTreeSet<DatapathKey>,
     /// Router ports that changed: the switches joined to them are compiled too.
     router_ports: BTreeSet<PortRef>,
     /// Those whose ACLs or QoS rules changed.
     owners: BTreeSet<PolicyOwner>,
-    /// Address sets whose members changed.
-    sets: BTreeSet<SetId>,
+    /// The members that address sets got or lost.
+    members: BTreeMap<SetId, Vec<Constant>>,
     /// And their names, for those who ask for them by these.
     set_names: BTreeSet<Arc<str>>,
     /// Switches whose port groups changed.
@@ -138,8 +144,8 @@ impl Tables {
             }
             Object::Port(port) => self.set_port(port.at, Some(Arc::new(port)), touched),
             Object::Route(route) => {
-                let datapath = self.edit(route.router, touched);
-                Arc::make_mut(&mut datapath.routes).insert(route.key.clone(), Arc::new(route));
+                let (router, key) = (route.router, route.key.clone());
+                self.set_route(router, &key, Some(Arc::new(route)), touched);
             }
             Object::Neighbor(neighbor) => {
                 let datapath = self.edit(neighbor.port.datapath, touched);
@@ -152,7 +158,8 @@ impl Tables {
             }
             Object::AddressSet(set) => {
                 touched.set_names.insert(set.name.clone());
-                touched.sets.extend(self.policies.edit_sets().replace(set));
+                let (set, members) = self.policies.edit_sets().replace(set);
+                touched.members.entry(set).or_default().extend(members);
             }
             Object::PortGroup(group) => {
                 let datapath = self.edit(group.datapath, touched);
@@ -214,7 +221,7 @@ impl Tables {
             }
             ObjectKey::Port(at) => self.set_port(*at, None, touched),
             ObjectKey::Route(router, route) => {
-                Arc::make_mut(&mut self.edit(*router, touched).routes).remove(route);
+                self.set_route(*router, route, None, touched);
             }
             ObjectKey::Neighbor(at, ip) => {
                 let datapath = self.edit(at.datapath, touched);
@@ -225,9 +232,9 @@ impl Tables {
             }
             ObjectKey::AddressSet(name, bucket) => {
                 touched.set_names.insert(name.clone());
-                touched
-                    .sets
-                    .extend(self.policies.edit_sets().remove(name, *bucket));
+                if let Some((set, gone)) = self.policies.edit_sets().remove(name, *bucket) {
+                    touched.members.entry(set).or_default().extend(gone);
+                }
             }
             ObjectKey::PortGroup(group, datapath) => {
                 touched.grouped.insert(*datapath);
@@ -305,6 +312,27 @@ impl Tables {
         touched.names |= old.as_deref().map(named_as) != port.as_deref().map(named_as);
     }
 
+    /// A route that stays what it is changes nothing.
+    fn set_route(
+        &mut self,
+        router: DatapathKey,
+        key: &RouteKey,
+        route: Option<Arc<Route>>,
+        touched: &mut Touched,
+    ) {
+        let routes = &mut self.edit(router, touched).routes;
+        if routes.get(key) == route.as_ref() {
+            return;
+        }
+        let routes = Arc::make_mut(routes);
+        match route {
+            Some(route) => drop(routes.insert(key.clone(), route)),
+            None => drop(routes.remove(key)),
+        }
+        let changes = touched.routes.entry(router).or_default();
+        changes.push((key.policy, key.prefix));
+    }
+
     /// The datapath, made if need be, as this snapshot's own copy.
     fn edit(&mut self, key: DatapathKey, touched: &mut Touched) -> &mut DatapathTables {
         let generations = &mut self.generations;
@@ -328,17 +356,20 @@ impl Tables {
         }
         self.compile_policies(&mut touched);
         self.drop_empty(&mut touched);
+        let routed = touched.routes.keys().copied().collect();
         let compiled: Vec<_> = touched
             .configured
-            .iter()
+            .union(&routed)
             .filter_map(|key| {
                 let datapath = self.datapaths.get(key)?;
                 Some((*key, datapath.compile(|at| self.router_port(at))))
             })
             .collect();
+        let generations = Arc::make_mut(&mut self.generations);
         let datapaths = Arc::make_mut(&mut self.datapaths);
         for (key, compiled) in compiled {
             if let Some(datapath) = datapaths.get_mut(&key) {
+                touched.note_routes(key, datapath, &compiled, generations);
                 Arc::make_mut(datapath).compiled = compiled;
             }
         }
@@ -348,7 +379,7 @@ impl Tables {
     /// Compiles the rules that changed and gives them to the switches concerned.
     fn compile_policies(&mut self, touched: &mut Touched) {
         let is_touched = !touched.owners.is_empty()
-            || !touched.sets.is_empty()
+            || !touched.members.is_empty()
             || !touched.grouped.is_empty()
             || !touched.new.is_empty();
         if !is_touched {
@@ -359,14 +390,9 @@ impl Tables {
         for owner in &touched.owners {
             voided.extend(self.policies.compile(owner, generations));
         }
-        for slot in touched
-            .sets
-            .iter()
-            .flat_map(|set| self.policies.naming(*set))
-        {
-            if voided.insert(slot) {
-                generations.bump(slot);
-            }
+        for (set, members) in &touched.members {
+            let naming = self.policies.naming(*set);
+            changing::note_members(members, naming, generations, &mut voided);
         }
         let concerned = self.datapaths.iter().filter(|(key, datapath)| {
             touched.grouped.contains(key)
@@ -434,7 +460,8 @@ impl Tables {
 
     fn drop_empty(&mut self, touched: &mut Touched) {
         let learned_or_grouped = touched.learned.union(&touched.grouped);
-        for key in touched.configured.iter().chain(learned_or_grouped) {
+        let configured = touched.configured.iter().chain(touched.routes.keys());
+        for key in configured.chain(learned_or_grouped) {
             let is_empty = self
                 .datapaths
                 .get(key)
@@ -465,12 +492,13 @@ impl Touched {
             | ObjectKey::Balancer(_)
             | ObjectKey::BalancerGroup(_)
             | ObjectKey::Vip(_)
+            | ObjectKey::Route(..)
             | ObjectKey::Probe(_) => {}
             ObjectKey::Nat(router, _) => {
                 self.configured.insert(*router);
                 self.routers.insert(*router);
             }
-            ObjectKey::Datapath(datapath) | ObjectKey::Route(datapath, _) => {
+            ObjectKey::Datapath(datapath) => {
                 self.configured.insert(*datapath);
             }
             ObjectKey::Port(at) => {

@@ -8,7 +8,7 @@ use std::hash::Hash;
 use hashbrown::HashMap;
 
 /// An address, as a number.
-pub(super) trait Address: Copy + Eq + Hash {
+pub(crate) trait Address: Copy + Eq + Hash {
     /// The address with all bits but the first `length` cleared.
     fn truncated(self, length: u8) -> Self;
 }

@@ -21,6 +21,8 @@ pub(crate) const MAIN: &str = "";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
     tables: HashMap<String, Table, crate::seed::Seed>,
+    /// Some routes are for sources.
+    has_sources: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,7 @@ impl Routes {
                 .tables
                 .entry_ref(route.key.table.as_str())
                 .or_default();
+            compiled.has_sources |= route.key.policy == RoutePolicy::Source;
             let side = match route.key.policy {
                 RoutePolicy::Destination => &mut table.destination,
                 RoutePolicy::Source => &mut table.source,
@@ -61,6 +64,11 @@ impl Routes {
             side.insert(route.clone());
         }
         compiled
+    }
+
+    /// Whether the source of a packet has a say.
+    pub(crate) fn has_sources(&self) -> bool {
+        self.has_sources
     }
 
     /// The route for a packet that entered by `inport` and is routed by `table`.

@@ -2,6 +2,7 @@
 
 mod answered;
 mod policy;
+mod prefixes;
 mod random;
 mod scan;
 mod service;
@@ -95,11 +96,20 @@ proptest! {
         let after = apply(&before, &change);
         for (ingress, flow) in packets {
             let old = process(&before, &mut Untracked, ingress.clone(), (&flow, &Segment::Unknown), &mut Silent);
-            if after.generation_sum(&old.deps) == old.generation {
+            if after.uphold(&old, &flow) {
                 let new = process(&after, &mut Untracked, ingress, (&flow, &Segment::Unknown), &mut Silent);
                 prop_assert_eq!(old, new);
             }
         }
+    }
+
+    #[test]
+    fn a_verdict_that_survives_changes_of_routes_and_members_is_the_verdict(
+        network in prefixes::network(),
+        changes in prop::collection::vec(prefixes::change(), 1..6),
+        packets in prop::collection::vec(prefixes::packet(), 10..25),
+    ) {
+        prefixes::check(network, changes, packets)?;
     }
 
     #[test]
@@ -111,7 +121,7 @@ proptest! {
         for (ingress, flow) in packets {
             let verdict = process(&tables, &mut Untracked, ingress.clone(), (&flow, &Segment::Unknown), &mut Silent);
             prop_assert!(!verdict.branches.is_empty());
-            prop_assert_eq!(tables.generation_sum(&verdict.deps), verdict.generation);
+            prop_assert!(tables.uphold(&verdict, &flow));
             let Ingress::Interface(at) = ingress else { continue };
             let Some(port) = tables.port(at) else { continue };
             let trace = trace(&tables, &mut Untracked, &port.name, &flow).unwrap();

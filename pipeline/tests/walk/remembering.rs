@@ -1,7 +1,7 @@
 //! Remembered verdicts: for which packets one holds, and what voids it.
 
 use packet::flow::{Transport, ip_protocol};
-use pipeline::object::{Chassis, Global, Object, ObjectKey};
+use pipeline::object::{Chassis, Global, Object, ObjectKey, RoutePolicy};
 use pipeline::{Limits, Tables};
 
 use crate::support::flows::*;
@@ -98,8 +98,8 @@ fn limits_admit_what_they_say() {
 fn is_voided(flow: &packet::Flow, change: impl Fn(&Tables) -> Tables) -> bool {
     let before = routed().tables(Some("n1"));
     let verdict = sent(&before, "a", flow);
-    assert_eq!(before.generation_sum(&verdict.deps), verdict.generation);
-    change(&before).generation_sum(&verdict.deps) != verdict.generation
+    assert!(before.uphold(&verdict, flow));
+    !change(&before).uphold(&verdict, flow)
 }
 
 #[test]
@@ -176,10 +176,11 @@ fn what_was_missing_voids_the_verdict_when_it_comes() {
         .objects
         .retain(|object, _| object.datapath() != key.datapath());
     let before = without.tables(Some("n1"));
-    let verdict = sent(&before, "a", &udp(TO_R, "10.0.1.1", "10.0.2.1"));
+    let flow = udp(TO_R, "10.0.1.1", "10.0.2.1");
+    let verdict = sent(&before, "a", &flow);
     let all: Vec<_> = net.objects.values().cloned().collect();
     let after = before.apply(all, []).unwrap();
-    assert_ne!(after.generation_sum(&verdict.deps), verdict.generation);
+    assert!(!after.uphold(&verdict, &flow));
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn a_nested_ports_verdict_depends_on_names() {
     let after = before
         .apply([with.objects[&ObjectKey::Port(with.at("n"))].clone()], [])
         .unwrap();
-    assert_ne!(after.generation_sum(&verdict.deps), verdict.generation);
+    assert!(!after.uphold(&verdict, &flow));
     assert_ne!(sent(&after, "a", &flow).branches, verdict.branches);
 }
 
@@ -220,11 +221,88 @@ fn packets_of_one_key_within_its_limits_get_the_remembered_verdict() {
 }
 
 #[test]
+fn a_route_voids_the_verdicts_on_addresses_for_which_it_could_be_chosen() {
+    use RoutePolicy::{Destination, Source};
+    let net = routed()
+        .route("r", "10.9.0.0/16", &["10.0.2.1 via r-two"])
+        .route("r", "0.0.0.0/0", &["10.0.2.2 via r-two"]);
+    let by_source = net
+        .clone()
+        .route_in("r", "", Source, "192.0.2.0/24", &["discard"]);
+    let elsewhere = [false; 4];
+    for (net, policy, prefix, expected) in [
+        (&net, Destination, "0.0.0.0/0", [false, false, false, true]),
+        (&net, Destination, "10.0.0.0/8", [false, false, false, true]),
+        (&net, Destination, "10.9.0.0/16", [false, true, true, false]),
+        (
+            &net,
+            Destination,
+            "10.9.1.0/24",
+            [false, false, true, false],
+        ),
+        (
+            &net,
+            Destination,
+            "10.9.0.1/32",
+            [false, true, false, false],
+        ),
+        (&net, Destination, "10.9.0.2/32", elsewhere),
+        (
+            &net,
+            Destination,
+            "10.0.2.0/31",
+            [true, false, false, false],
+        ),
+        (&net, Destination, "11.0.0.0/8", elsewhere),
+        (&net, Destination, "::/0", elsewhere),
+        // The first of these makes sources count at all.
+        (&net, Source, "192.0.2.0/24", [true; 4]),
+        (&by_source, Source, "10.0.1.0/24", [true; 4]),
+        (
+            &by_source,
+            Source,
+            "10.0.0.0/15",
+            [false, false, false, true],
+        ),
+        (&by_source, Source, "10.0.1.2/32", elsewhere),
+        (&by_source, Destination, "10.0.1.1/32", elsewhere),
+    ] {
+        let before = net.tables(Some("n1"));
+        let changed = net.clone().route_in("r", "", policy, prefix, &["discard"]);
+        let is_new = |object: &&Object| net.objects.get(&object.key()) != Some(object);
+        let change: Vec<_> = changed.objects.values().filter(is_new).cloned().collect();
+        let after = before.apply(change.clone(), []).unwrap();
+        let voided = ["10.0.2.1", "10.9.0.1", "10.9.1.1", "10.8.0.1"].map(|dst| {
+            let flow = udp(TO_R, "10.0.1.1", dst);
+            !after.uphold(&sent(&before, "a", &flow), &flow)
+        });
+        assert_eq!(voided, expected, "{policy:?} {prefix}");
+        let same = after.apply(change, []).unwrap();
+        let flow = udp(TO_R, "10.0.1.1", "10.8.0.1");
+        assert!(same.uphold(&sent(&after, "a", &flow), &flow));
+    }
+}
+
+#[test]
+fn many_routes_at_once_void_the_routers_verdicts() {
+    let before = routed().tables(Some("n1"));
+    let flow = udp(TO_R, "10.0.1.1", "10.0.2.1");
+    let verdict = sent(&before, "a", &flow);
+    let many = (0..=255).fold(routed(), |net, number| {
+        let net = net.route("r", &format!("11.0.{number}.0/24"), &["discard"]);
+        net.route("r", &format!("11.1.{number}.0/24"), &["discard"])
+    });
+    let after = before.apply(many.objects.into_values(), []).unwrap();
+    assert!(!after.uphold(&verdict, &flow));
+}
+
+#[test]
 fn what_was_learned_voids_the_verdicts_that_used_it_when_it_changes() {
     let net = routed().neighbor("r-two", "10.0.2.77", Some("0a:00:00:00:02:77"), None);
     let net = net.station("u", "0a:00:00:00:02:77");
     let before = net.tables(Some("n1"));
-    let verdict = sent(&before, "a", &udp(TO_R, "10.0.1.1", "10.0.2.77"));
+    let flow = udp(TO_R, "10.0.1.1", "10.0.2.77");
+    let verdict = sent(&before, "a", &flow);
     assert!(verdict.reusable.is_some());
     assert_eq!(
         verdict.used.len(),
@@ -234,11 +312,7 @@ fn what_was_learned_voids_the_verdicts_that_used_it_when_it_changes() {
     for key in net.objects.keys() {
         if matches!(key, ObjectKey::Neighbor(..) | ObjectKey::Fdb(..)) {
             let after = before.apply([], [key.clone()]).unwrap();
-            assert_ne!(
-                after.generation_sum(&verdict.deps),
-                verdict.generation,
-                "{key:?}"
-            );
+            assert!(!after.uphold(&verdict, &flow), "{key:?}");
         }
     }
 }
@@ -252,10 +326,10 @@ fn what_serves_a_packet_voids_its_verdict_when_it_goes() {
         .edit_router("r", |router| router.chassis = Some("n1".into()))
         .nat("r", "snat 10.0.2.9 10.0.1.1");
     let before = net.tables(Some("n1"));
-    let served = sent(&before, "a", &udp(TO_R, "10.0.1.1", "10.0.3.1"));
-    let translated = sent(&before, "a", &udp(TO_R, "10.0.1.1", "10.0.2.1"));
-    let switched = sent(&before, "a", &frame(A, "0a:00:00:00:01:99"));
-    let verdicts = [&served, &translated, &switched];
+    let served = udp(TO_R, "10.0.1.1", "10.0.3.1");
+    let translated = udp(TO_R, "10.0.1.1", "10.0.2.1");
+    let switched = frame(A, "0a:00:00:00:01:99");
+    let verdicts = [served, translated, switched].map(|flow| (sent(&before, "a", &flow), flow));
     for key in net.objects.keys() {
         let expected = match key {
             ObjectKey::Vip(vip) => [vip.balancer == uuid("lb"), false, false],
@@ -265,8 +339,7 @@ fn what_serves_a_packet_voids_its_verdict_when_it_goes() {
             _ => continue,
         };
         let after = before.apply([], [key.clone()]).unwrap();
-        let voided =
-            verdicts.map(|verdict| after.generation_sum(&verdict.deps) != verdict.generation);
+        let voided = [0, 1, 2].map(|at| !after.uphold(&verdicts[at].0, &verdicts[at].1));
         assert_eq!(voided, expected, "{key:?}");
     }
 }

@@ -96,7 +96,10 @@ impl Turns<'_> {
         };
         let snapshot = moment.snapshot;
         if !connection.is_valid_for(snapshot.tables_number) {
-            let sum = snapshot.tables.generation_sum(&connection.action().deps);
+            let ends = FlowKey::from_words(*key).ends();
+            let sum = snapshot
+                .tables
+                .generation_sum(&connection.action().deps, ends);
             if sum != connection.generation() {
                 return Memory::Void;
             }

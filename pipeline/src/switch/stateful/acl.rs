@@ -14,7 +14,7 @@ use crate::drop::DropReason;
 use crate::object::{Acl, AclAction, AclStage};
 use crate::record::{Entry, Event, Recorder};
 use crate::stage::Stage;
-use crate::tables::{Question, Slot, Subject};
+use crate::tables::{Question, Slot, Subject, Table};
 use crate::verdict::Logged;
 use crate::view;
 use crate::walk::{Packet, Walk};
@@ -187,6 +187,9 @@ pub(super) fn depend<R: Recorder>(walk: &mut Walk<'_, R>, subject: &Subject<'_>)
     }
     for datapath in asked_about.into_iter().flatten() {
         walk.datapath(datapath);
+    }
+    for ip in subject.looked_up() {
+        walk.depend_on_prefixes(Table::Members, ip, 0);
     }
 }
 

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::addresses::SetId;
-use super::necessary::{ADDRESS_FIELDS, AddressCondition, Service};
+use super::necessary::{AddressCondition, Service};
 use super::program::Rule;
 use super::subject::Subject;
 use crate::object::{Acl, PolicyOwner};
@@ -49,6 +49,8 @@ struct Addressed {
     any: Few,
     hosts: Exact<(Field, u128, u128), Few>,
     sets: Exact<(Field, SetId), Few>,
+    /// The fields of `sets`: the verdict depends on those addresses.
+    set_fields: Vec<Field>,
     /// The fields and masks of `hosts`, and how many of them there are.
     shapes: Vec<(Field, u128)>,
 }
@@ -121,6 +123,9 @@ impl Addressed {
                 }
                 AddressCondition::InSet(field, set) => {
                     if let Some(set) = number(set) {
+                        if !self.set_fields.contains(field) {
+                            self.set_fields.push(*field);
+                        }
                         self.sets.entry((*field, set)).or_default().push(rule);
                     }
                 }
@@ -138,12 +143,9 @@ impl Addressed {
                 found(list);
             }
         }
-        if self.sets.is_empty() {
-            return;
-        }
-        for field in ADDRESS_FIELDS {
-            for set in subject.sets(field) {
-                if let Some(list) = self.sets.get(&(field, *set)) {
+        for field in &self.set_fields {
+            for set in subject.sets(*field) {
+                if let Some(list) = self.sets.get(&(*field, *set)) {
                     found(list);
                 }
             }

@@ -76,8 +76,8 @@ impl Sets {
         }
     }
 
-    /// Makes a part of a set be `part`; only what differs from before is touched. Gives the set if any does.
-    pub(crate) fn replace(&mut self, part: AddressSet) -> Option<SetId> {
+    /// Makes a part of a set be `part`; only what differs from before is touched. Gives the set, and what differs.
+    pub(crate) fn replace(&mut self, part: AddressSet) -> (SetId, Vec<Constant>) {
         let key = (part.name.clone(), part.bucket);
         let new: Arc<[Constant]> = part.members.into();
         let id = self.take(&part.name);
@@ -85,22 +85,24 @@ impl Sets {
         if old.is_some() {
             self.give_back(&part.name);
         }
-        self.exchange(id, old.as_deref().unwrap_or_default(), &new)
-            .then_some(id)
+        (
+            id,
+            self.exchange(id, old.as_deref().unwrap_or_default(), &new),
+        )
     }
 
-    /// Removes a part of a set. Gives the set if it had members there.
-    pub(crate) fn remove(&mut self, name: &Arc<str>, bucket: u8) -> Option<SetId> {
+    /// Removes a part of a set. Gives the set, and what was there.
+    pub(crate) fn remove(&mut self, name: &Arc<str>, bucket: u8) -> Option<(SetId, Vec<Constant>)> {
         let key = (name.clone(), bucket);
         let old = self.parts.edit(&key).remove(&key)?;
         let id = self.id(name)?;
-        let is_touched = self.exchange(id, &old, &[]);
+        let gone = self.exchange(id, &old, &[]);
         self.give_back(name);
-        is_touched.then_some(id)
+        Some((id, gone))
     }
 
-    /// True if there was anything to do.
-    fn exchange(&mut self, set: SetId, old: &[Constant], new: &[Constant]) -> bool {
+    /// Gives the members that come or go.
+    fn exchange(&mut self, set: SetId, old: &[Constant], new: &[Constant]) -> Vec<Constant> {
         let is_in = |members: &[Constant]| {
             members
                 .iter()
@@ -114,6 +116,6 @@ impl Sets {
         for come in after.difference(&before) {
             self.addresses.add(set, come);
         }
-        before != after
+        before.symmetric_difference(&after).copied().collect()
     }
 }

@@ -1,6 +1,7 @@
 //! A packet as ACLs see it: what the names in a match stand for, looked up once.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use expr::{Bits, Field, Members};
@@ -27,6 +28,8 @@ pub(crate) struct Subject<'a> {
     is_for_this_packet_alone: Cell<bool>,
     /// The answer depends on what the packet is to its connection.
     reads_connection: Cell<bool>,
+    /// The addresses of which it was asked what sets they are in; other fields as IPv6 addresses with their value.
+    looked_up: RefCell<SmallVec<[IpAddr; 2]>>,
     /// The datapaths of the ports that were asked where they reside; `None` for a port that does not exist.
     asked_about: RefCell<SmallVec<[Option<DatapathKey>; 1]>>,
 }
@@ -54,6 +57,7 @@ impl<'a> Subject<'a> {
             found: Default::default(),
             is_for_this_packet_alone: Cell::new(false),
             reads_connection: Cell::new(false),
+            looked_up: RefCell::default(),
             asked_about: RefCell::default(),
         }
     }
@@ -65,8 +69,25 @@ impl<'a> Subject<'a> {
     /// The sets that an address of the packet is in.
     pub(super) fn sets(&self, field: Field) -> &SetIds {
         let index = ADDRESS_FIELDS.iter().position(|other| *other == field);
-        self.found[index.unwrap_or(0)]
-            .get_or_init(|| self.sets.sets_of(self.packet.read(field), whole(field)))
+        self.found[index.unwrap_or(0)].get_or_init(|| {
+            let (value, bits) = (self.packet.read(field), whole(field));
+            // Zero is what is read of the other family; a member that holds it changes everything.
+            if value != 0 {
+                self.note_looked_up(value, bits);
+            }
+            self.sets.sets_of(value, bits)
+        })
+    }
+
+    fn note_looked_up(&self, value: u128, bits: Bits) {
+        let ip = match u32::try_from(value) {
+            Ok(value) if bits.width() == u32::BITS => IpAddr::V4(value.into()),
+            _ => IpAddr::V6(value.into()),
+        };
+        let mut looked_up = self.looked_up.borrow_mut();
+        if !looked_up.contains(&ip) {
+            looked_up.push(ip);
+        }
     }
 
     /// What the packet is for. Of ports, prefixes of each length in `lengths` (bit 1 for 1 and so on).
@@ -118,6 +139,11 @@ impl<'a> Subject<'a> {
         self.is_for_this_packet_alone.get()
     }
 
+    /// The addresses of which it matters what address sets they are in, and values of other fields as such.
+    pub(crate) fn looked_up(&self) -> SmallVec<[IpAddr; 2]> {
+        self.looked_up.take()
+    }
+
     /// The datapaths of the ports of which it matters where they reside; `None` for a port that does not exist.
     pub(crate) fn asked_about(&self) -> SmallVec<[Option<DatapathKey>; 1]> {
         self.asked_about.take()
@@ -129,6 +155,7 @@ impl Members for Subject<'_> {
         let Some(id) = self.sets.id(set) else {
             return false;
         };
+        self.note_looked_up(value, bits);
         let is_known =
             |field: &&Field| whole(**field) == bits && self.packet.read(**field) == value;
         match ADDRESS_FIELDS.iter().find(is_known) {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::random::{chassis, datapath, ip, mac, port_key};
 
 /// The balancer of every random datapath, and one that it has through a group.
-const OWN: Uuid = Uuid::from_u128(1);
+pub(super) const OWN: Uuid = Uuid::from_u128(1);
 const GROUPED: Uuid = Uuid::from_u128(2);
 const GROUP: Uuid = Uuid::from_u128(9);
 
