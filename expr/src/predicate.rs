@@ -105,8 +105,8 @@ impl Predicate {
     pub fn matches_reading(
         &self,
         packet: &Packet<'_>,
-        members: &dyn Members,
-        read: &mut dyn FnMut(Field),
+        members: &(impl Members + ?Sized),
+        read: &mut impl FnMut(Field),
     ) -> bool {
         match self {
             Self::Constant(value) => *value,
@@ -164,8 +164,8 @@ impl Condition {
     fn holds(
         &self,
         packet: &Packet<'_>,
-        members: &dyn Members,
-        read: &mut dyn FnMut(Field),
+        members: &(impl Members + ?Sized),
+        read: &mut impl FnMut(Field),
     ) -> bool {
         if let Self::Masked { field, .. }
         | Self::Range { field, .. }

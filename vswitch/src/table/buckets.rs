@@ -80,16 +80,12 @@ impl Buckets {
     ) -> Option<T> {
         let [a, b] = place.buckets;
         for bucket in [a.min(b), a.max(b)] {
-            let bucket = &self.0[bucket];
-            let mut tagged = bucket.tagged(place.tag);
-            while tagged != 0 {
-                let slot = &bucket.0[tagged.trailing_zeros() as usize % BUCKET_SLOTS];
-                tagged &= tagged - 1;
-                let found = place
-                    .entry(slot.load(Ordering::Acquire))
-                    .and_then(&mut look);
-                if found.is_some() {
-                    return found;
+            for slot in &self.0[bucket].0 {
+                let Some(index) = place.entry(slot.load(Ordering::Acquire)) else {
+                    continue;
+                };
+                if let Some(found) = look(index) {
+                    return Some(found);
                 }
             }
         }
@@ -144,24 +140,13 @@ impl Place {
 }
 
 impl Bucket {
-    /// The slots that satisfy a condition just now, a bit each: without a branch for each.
-    #[inline]
-    fn slots_with(&self, condition: impl Fn(u64) -> bool) -> u32 {
-        let slots = self.0.iter().enumerate();
-        slots.fold(0, |bits, (at, slot)| {
-            bits | u32::from(condition(slot.load(Ordering::Relaxed))) << at
-        })
-    }
-
-    /// The slots with this tag.
-    #[inline]
-    fn tagged(&self, tag: u32) -> u32 {
-        self.slots_with(|word| (word >> 32) as u32 == tag)
-    }
-
+    /// The slots that are empty just now, a bit each: without a branch for each.
     #[inline]
     fn free(&self) -> u32 {
-        self.slots_with(|word| word == 0)
+        let slots = self.0.iter().enumerate();
+        slots.fold(0, |bits, (at, slot)| {
+            bits | u32::from(slot.load(Ordering::Relaxed) == 0) << at
+        })
     }
 
     /// Puts a word into an empty slot; false if there is none.
