@@ -22,7 +22,7 @@ pub const PLACEMENT: [(&str, &str); 5] = [
 ];
 
 /// How long traffic is given that must get through.
-pub const PATIENCE: Duration = Duration::from_secs(8);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long is waited for traffic that must not get through.
 pub const SILENCE: Duration = Duration::from_millis(600);

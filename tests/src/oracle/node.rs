@@ -21,7 +21,7 @@ const SCHEMAS: [(&str, &str); 3] = [
     ("conf", "/usr/share/openvswitch/vswitch.ovsschema"),
 ];
 /// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing more comes out when nothing did for so long.
 const SILENCE: Duration = Duration::from_millis(150);
 

@@ -22,7 +22,7 @@ const TABLES: [&str; 5] = [
     "Chassis_Template_Var",
 ];
 /// How long is waited for frames that should come out.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Nothing more comes out when nothing did for so long.
 const SILENCE: Duration = Duration::from_millis(10);
 

@@ -16,7 +16,7 @@ use vswitch::port::{MemoryPort, Port, Wire};
 use super::northd::{NODE, Northd};
 
 /// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Frames that a wire holds.
 const WIRE: usize = 256;
 
