@@ -11,7 +11,7 @@ pub mod merge;
 
 use zerocopy::FromBytes;
 
-use crate::flow::{Flow, Fragment, Network, Transport};
+use crate::flow::{Flow, Fragment, Network, Transport, ip_protocol};
 use crate::header::{ETHERNET_LENGTH, Tcp, Udp};
 use crate::{Layout, checksum};
 
@@ -128,11 +128,12 @@ impl Offload {
         self
     }
 
-    /// The L3 length of the longest packet that an admitted one stands for.
-    pub fn longest(&self, flow: &Flow, layout: &Layout) -> u32 {
+    /// The L3 length of the longest packet that an admitted one, of this L3 length itself, stands for.
+    #[inline]
+    pub fn longest(&self, length: u32, layout: &Layout) -> u32 {
         match self.is_super() {
             true => u32::from(self.header_length - layout.network) + u32::from(self.segment_size),
-            false => flow.length,
+            false => length,
         }
     }
 }
@@ -143,16 +144,26 @@ pub fn partial_checksum(flow: &Flow, layout: &Layout) -> Option<PartialChecksum>
     let Network::Ip(ip) = &flow.network else {
         return None;
     };
-    let offset = match ip.transport {
+    let protocol = match ip.transport {
         _ if ip.fragment != Fragment::Whole => return None,
-        Transport::Tcp { .. } => TCP_CHECKSUM,
-        Transport::Udp { .. } => UDP_CHECKSUM,
+        Transport::Tcp { .. } => ip_protocol::TCP,
+        Transport::Udp { .. } => ip_protocol::UDP,
         _ => return None,
     };
     Some(PartialChecksum {
         start: layout.transport,
-        offset,
+        offset: checksum_offset(protocol)?,
     })
+}
+
+/// Where the checksum stands in the header of TCP or UDP.
+#[inline]
+pub(crate) fn checksum_offset(protocol: u8) -> Option<u16> {
+    match protocol {
+        ip_protocol::TCP => Some(TCP_CHECKSUM),
+        ip_protocol::UDP => Some(UDP_CHECKSUM),
+        _ => None,
+    }
 }
 
 /// Compares what is said to be left with the frame, and brings it to its plainest form: an unfinished checksum is the
@@ -174,6 +185,10 @@ pub fn admit(
         PartialChecksum::OWN => partial_checksum(flow, layout).ok_or(Contradiction)?,
         other => other,
     };
+    let offload = Offload {
+        checksum: Some(partial),
+        ..offload
+    };
     let end = usize::from(partial.start) + usize::from(partial.offset) + 2;
     if usize::from(partial.start) < ETHERNET_LENGTH || end > frame.len() {
         return Err(Contradiction);
@@ -190,9 +205,8 @@ pub fn admit(
         complete(frame, partial);
         return Ok(Offload::NONE);
     }
-    let checksum = Some(partial);
     Ok(Offload {
-        checksum,
+        checksum: offload.checksum,
         ..Offload::NONE
     })
 }
@@ -206,16 +220,9 @@ fn admit_super(
     let Network::Ip(ip) = &flow.network else {
         return Err(Contradiction);
     };
-    let transport = usize::from(layout.transport);
-    let header_length = match (offload.segmentation, &ip.transport, ip.src.is_ipv6()) {
-        (Segmentation::TcpIpv4, Transport::Tcp { .. }, false)
-        | (Segmentation::TcpIpv6, Transport::Tcp { .. }, true) => {
-            tcp_header_length(frame, transport)?
-        }
-        (Segmentation::Udp, Transport::Udp { .. }, _) => size_of::<Udp>(),
-        _ => return Err(Contradiction),
-    };
-    let headers = transport + header_length;
+    let kind = (offload.segmentation, ip.protocol, ip.src.is_ipv6());
+    let header_length = header_length(frame, *layout, kind).ok_or(Contradiction)?;
+    let headers = usize::from(header_length);
     let end = usize::from(layout.network) + flow.length as usize;
     if end != frame.len() || headers > end || offload.segment_size == 0 {
         return Err(Contradiction);
@@ -227,22 +234,31 @@ fn admit_super(
             ..Offload::NONE
         });
     }
-    let header_length = u16::try_from(headers).map_err(|_| Contradiction)?;
     Ok(Offload {
         header_length,
         ..offload
     })
 }
 
-/// Bytes of the TCP header at `transport`, with its options.
-fn tcp_header_length(frame: &[u8], transport: usize) -> Result<usize, Contradiction> {
-    let bytes = frame.get(transport..).ok_or(Contradiction)?;
-    let (tcp, _) = Tcp::ref_from_prefix(bytes).map_err(|_| Contradiction)?;
-    let length = usize::from(tcp.offset_flags.get() >> 12) * 4;
-    match length >= size_of::<Tcp>() {
-        true => Ok(length),
-        false => Err(Contradiction),
-    }
+/// Bytes of all headers of a super-packet, those of its TCP options included; `None` if it cannot be one of the kind that it
+/// is said to be. It is told with its protocol, and whether it is IPv6.
+#[inline]
+pub(crate) fn header_length(
+    frame: &[u8],
+    layout: Layout,
+    (segmentation, protocol, is_ipv6): (Segmentation, u8, bool),
+) -> Option<u16> {
+    let transport = match (segmentation, protocol, is_ipv6) {
+        (Segmentation::TcpIpv4, ip_protocol::TCP, false)
+        | (Segmentation::TcpIpv6, ip_protocol::TCP, true) => {
+            let (tcp, _) = Tcp::ref_from_prefix(frame.get(layout.transport.into()..)?).ok()?;
+            let length = (tcp.offset_flags.get() >> 12) * 4;
+            (usize::from(length) >= size_of::<Tcp>()).then_some(length)?
+        }
+        (Segmentation::Udp, ip_protocol::UDP, _) => size_of::<Udp>() as u16,
+        _ => return None,
+    };
+    layout.transport.checked_add(transport)
 }
 
 /// Finishes a checksum. One that does not fit the frame is left alone.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use etherparse::PacketBuilder;
 use packet::flow::Network;
-use packet::offload::TransportSum;
+use packet::offload::{Offload, PartialChecksum, Segmentation, TransportSum, admit};
 use packet::rewrite::{Stamp, Translation, decrement_ttl, set_eth_dst, set_eth_src, translate};
 use packet::{FlowKey, Glimpse, Mac, Segment, parse};
 use proptest::collection::vec;
@@ -85,6 +85,59 @@ fn check_glimpse(frame: &[u8]) -> bool {
     true
 }
 
+/// What may be said to be left to do, true or not: often true of the frames above.
+fn offloads() -> impl Strategy<Value = Offload> {
+    let kinds = [
+        Segmentation::None,
+        Segmentation::TcpIpv4,
+        Segmentation::TcpIpv6,
+        Segmentation::Udp,
+    ];
+    let places = prop_oneof![
+        Just((0, 0)),
+        (
+            prop_oneof![Just(34), Just(54)],
+            prop_oneof![Just(6), Just(16)]
+        ),
+        any::<(u16, u16)>(),
+    ];
+    let checksum = places.prop_map(|(start, offset)| PartialChecksum { start, offset });
+    (
+        prop::sample::select(kinds.to_vec()),
+        0_u16..30,
+        any::<u16>(),
+        option::weighted(0.9, checksum),
+    )
+        .prop_map(
+            |(segmentation, segment_size, header_length, checksum)| Offload {
+                segmentation,
+                segment_size,
+                header_length,
+                checksum,
+            },
+        )
+}
+
+/// Compares what a glimpse admits with what is admitted thoroughly; true if it admits it.
+fn check_admitted(frame: &[u8], offload: Offload) -> bool {
+    let Some(glimpse) = Glimpse::of(frame, INGRESS) else {
+        return false;
+    };
+    let Some(admitted) = glimpse.admit(frame, offload) else {
+        return false;
+    };
+    let (flow, layout) = parse(frame).expect("what is glimpsed can be read");
+    let mut bytes = frame.to_vec();
+    let thorough = admit(&mut bytes, offload, &flow, &layout);
+    assert_eq!(thorough, Ok(admitted));
+    assert_eq!(bytes, frame);
+    assert_eq!(
+        glimpse.longest(&admitted),
+        admitted.longest(flow.length, &layout)
+    );
+    true
+}
+
 fn translations() -> impl Strategy<Value = Translation> {
     let ip = || option::of(any::<[u8; 4]>().prop_map(IpAddr::from));
     let port = || option::of(any::<u16>());
@@ -119,6 +172,11 @@ proptest! {
             frame.truncate(cut.index(frame.len()));
         }
         check_glimpse(&frame);
+    }
+
+    #[test]
+    fn nothing_else_is_admitted_than_thoroughly(frame in frames(), offload in offloads()) {
+        check_admitted(&frame, offload);
     }
 
     #[test]
@@ -162,4 +220,43 @@ fn there_is_no_stamp_for_what_it_cannot_change() {
     for translation in [addresses, identifier] {
         assert_eq!(Stamp::new((None, None), 1, &translation), None);
     }
+}
+
+#[test]
+fn the_usual_work_that_is_left_is_admitted() {
+    let link = || PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    let over_ipv4 = || link().ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+    let over_ipv6 = || link().ipv6([0xfd; 16], [0xfe; 16], 64);
+    let write = |step: etherparse::PacketBuilderStep<etherparse::TcpHeader>| {
+        let mut frame = Vec::new();
+        step.write(&mut frame, &[7; 100]).unwrap();
+        frame
+    };
+    let (tcp4, tcp6) = (
+        write(over_ipv4().tcp(1, 2, 3, 4)),
+        write(over_ipv6().tcp(1, 2, 3, 4)),
+    );
+    let mut udp = Vec::new();
+    over_ipv4().udp(1, 2).write(&mut udp, &[7; 100]).unwrap();
+    let cases = [
+        (&tcp4, Segmentation::TcpIpv4, 34, 16),
+        (&tcp6, Segmentation::TcpIpv6, 54, 16),
+        (&udp, Segmentation::Udp, 34, 6),
+    ];
+    for (frame, segmentation, start, offset) in cases {
+        for checksum in [PartialChecksum { start, offset }, PartialChecksum::OWN] {
+            let whole = Offload {
+                checksum: Some(checksum),
+                ..Offload::NONE
+            };
+            let parts = Offload {
+                segmentation,
+                segment_size: 40,
+                ..whole
+            };
+            assert!(check_admitted(frame, whole), "{whole:?}");
+            assert!(check_admitted(frame, parts), "{parts:?}");
+        }
+    }
+    assert!(check_admitted(&tcp4, Offload::NONE));
 }

@@ -431,7 +431,7 @@ proptest! {
     ) {
         let (flow, _) = parse(&build(None, addresses, 64, &above, &[])).unwrap();
         let key = FlowKey::of(1, &flow).unwrap();
-        prop_assert_eq!(FlowKey::from_words(key.words()), key);
+        prop_assert_eq!(FlowKey::from_words(*key.words()), key);
         let Network::Ip(ip) = &flow.network else {
             panic!("{flow:?} is not IP");
         };
@@ -450,6 +450,6 @@ proptest! {
         };
         let (other, _) = parse(&build(None, addresses, 64, &other, &[])).unwrap();
         prop_assert_ne!(FlowKey::of(1, &other), Some(key));
-        prop_assert_ne!(FlowKey::of(1, &other).unwrap().words(), key.words());
+        prop_assert_ne!(*FlowKey::of(1, &other).unwrap().words(), *key.words());
     }
 }

@@ -188,6 +188,58 @@ fn nodes_that_say_so_leave_checksums_to_each_other() {
     }
 }
 
+/// Compares what comes of a packet by a verdict that was just made, and by the same verdict remembered.
+fn check_remembered(node: &mut Node, frame: &Loose) {
+    let send = |node: &mut Node| {
+        node.send_loose(a(), frame.bytes.clone(), frame.offload);
+        node.output_loose()
+    };
+    let hits = node.totals().hits;
+    let fresh = send(node);
+    assert!(!fresh.is_empty());
+    assert_eq!(send(node), fresh);
+    assert_eq!(node.totals().hits, hits + 1);
+    node.check_sum();
+}
+
+#[test]
+fn a_remembered_verdict_makes_of_what_is_left_to_do_what_a_fresh_one_makes() {
+    for takes_partial in [false, true] {
+        let mut objects = network();
+        for object in &mut objects {
+            if let Object::Chassis(chassis) = object {
+                chassis.takes_partial = takes_partial;
+            }
+        }
+        for (stream, to) in streams().flat_map(|stream| [b(), c(), d()].map(|to| (stream, to))) {
+            let packets = packets(stream, a(), to);
+            let (whole, parts) = merged(&packets);
+            let (single, _) = merged(&packets[..1]);
+            let partial = Offload {
+                checksum: parts.checksum,
+                ..Offload::NONE
+            };
+            let all = [
+                (whole, parts),
+                (single, partial),
+                (packets[0].clone(), Offload::NONE),
+            ];
+            let offloading = Node::with_offload("one", objects.clone());
+            for mut node in [offloading, Node::new("one", objects.clone())] {
+                for (bytes, offload) in all.clone() {
+                    node.forget_flows();
+                    let frame = Loose {
+                        bytes,
+                        offload,
+                        outer: None,
+                    };
+                    check_remembered(&mut node, &frame);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_partial_checksum_is_of_a_packet_that_has_one() {
     let mut two = Node::new("two", network());

@@ -6,14 +6,15 @@
 
 use zerocopy::FromBytes;
 
-use super::{FlowKey, bit};
+use super::{Fields, FlowKey, bit, bits};
 use crate::flow::{ether_type, ip_protocol};
 use crate::header::{ETHERNET_LENGTH, Ethernet, Ipv4, Ipv6, Tcp, Udp, ipv4_fragment};
+use crate::offload::{self, Offload, PartialChecksum};
 use crate::segment::{self, Segment};
 use crate::{IPV4_LENGTH, IPV6_LENGTH, Layout};
 
 /// What the headers of a packet say, as far as that is needed to know its flow and to find nothing unusual in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glimpse {
     /// The key of its flow.
     pub key: FlowKey,
@@ -31,105 +32,41 @@ impl Glimpse {
     #[inline]
     pub fn of(frame: &[u8], ingress: u64) -> Option<Glimpse> {
         let (ethernet, packet) = Ethernet::ref_from_prefix(frame).ok()?;
-        let eth_type = ethernet.eth_type.get();
-        let mut glimpse = Glimpse {
-            key: FlowKey {
-                ingress: ingress as u32,
-                eth_src: ethernet.src,
-                eth_dst: ethernet.dst,
-                eth_type,
-                ingress_high: (ingress >> 32) as u32,
-                ..FlowKey::EMPTY
-            },
-            ttl: 0,
-            length: 0,
+        let mut fields = Fields {
+            eth_src: bits(ethernet.src),
+            eth_dst: bits(ethernet.dst),
+            eth_type: ethernet.eth_type.get(),
+            ..Fields::default()
         };
-        let payload = match eth_type {
-            ether_type::IPV4 => glimpse.read_ipv4(packet)?,
-            ether_type::IPV6 => glimpse.read_ipv6(packet)?,
+        let (ttl, length, payload) = match fields.eth_type {
+            ether_type::IPV4 => read_ipv4(&mut fields, packet)?,
+            ether_type::IPV6 => read_ipv6(&mut fields, packet)?,
             _ => return None,
         };
-        glimpse.read_ports(payload)?;
-        Some(glimpse)
-    }
-
-    /// Returns what is above the header.
-    #[inline]
-    fn read_ipv4<'a>(&mut self, packet: &'a [u8]) -> Option<&'a [u8]> {
-        let (header, rest) = Ipv4::ref_from_prefix(packet).ok()?;
-        let fragment = header.fragment.get();
-        if header.version_length != IPV4_WITHOUT_OPTIONS
-            || fragment & (ipv4_fragment::MORE | ipv4_fragment::OFFSET) != 0
-        {
-            return None;
-        }
-        let key = &mut self.key;
-        key.ip_src[..4].copy_from_slice(&header.src);
-        key.ip_dst[..4].copy_from_slice(&header.dst);
-        key.protocol = header.protocol;
-        key.traffic_class = header.tos;
-        if fragment & ipv4_fragment::DONT != 0 {
-            key.bits = bit::DONT_FRAGMENT;
-        }
-        self.ttl = header.ttl;
-        self.length = header.total_length.get();
-        rest.get(..usize::from(self.length).checked_sub(IPV4_LENGTH)?)
-    }
-
-    /// Returns what is above the header.
-    #[inline]
-    fn read_ipv6<'a>(&mut self, packet: &'a [u8]) -> Option<&'a [u8]> {
-        let (header, rest) = Ipv6::ref_from_prefix(packet).ok()?;
-        let first = header.version_class_label.get();
-        if first >> 28 != 6 {
-            return None;
-        }
-        let key = &mut self.key;
-        key.ip_src = header.src;
-        key.ip_dst = header.dst;
-        key.protocol = header.next_header;
-        key.traffic_class = (first >> 20) as u8;
-        key.bits = bit::DONT_FRAGMENT;
-        self.ttl = header.hop_limit;
-        let length = header.payload_length.get();
-        self.length = length.checked_add(IPV6_LENGTH as u16)?;
-        rest.get(..usize::from(length))
-    }
-
-    #[inline]
-    fn read_ports(&mut self, payload: &[u8]) -> Option<()> {
-        let (src, dst) = match self.key.protocol {
-            ip_protocol::TCP => {
-                let (tcp, _) = Tcp::ref_from_prefix(payload).ok()?;
-                (tcp.src, tcp.dst)
-            }
-            ip_protocol::UDP => {
-                let (udp, _) = Udp::ref_from_prefix(payload).ok()?;
-                (udp.src, udp.dst)
-            }
-            _ => return None,
-        };
-        self.key.bits |= bit::TRANSPORT_KNOWN;
-        (self.key.transport_src, self.key.transport_dst) = (src.get(), dst.get());
-        Some(())
+        read_ports(&mut fields, payload)?;
+        Some(Glimpse {
+            key: fields.pack(ingress),
+            ttl,
+            length,
+        })
     }
 
     /// True over IPv4, false over IPv6.
     #[inline]
     pub fn is_ipv4(&self) -> bool {
-        self.key.eth_type == ether_type::IPV4
+        self.key.eth_type() == ether_type::IPV4
     }
 
     /// TCP or UDP, as [`ip_protocol`] has it.
     #[inline]
     pub fn protocol(&self) -> u8 {
-        self.key.protocol
+        self.key.protocol()
     }
 
     /// The explicit congestion notification bits.
     #[inline]
     pub fn ecn(&self) -> u8 {
-        self.key.traffic_class & 3
+        self.key.traffic_class() & 3
     }
 
     /// Where the headers stand.
@@ -145,10 +82,55 @@ impl Glimpse {
         }
     }
 
+    /// What is left to do on the packet, in its plainest form, as [`offload::admit`] has it; `None` where only that can tell.
+    /// `frame` is the one that was read.
+    #[inline]
+    pub fn admit(&self, frame: &[u8], offload: Offload) -> Option<Offload> {
+        let Some(partial) = offload.checksum else {
+            return (!offload.is_super()).then_some(Offload::NONE);
+        };
+        let layout = self.layout();
+        let own = PartialChecksum {
+            start: layout.transport,
+            offset: offload::checksum_offset(self.key.protocol())?,
+        };
+        if partial != own && partial != PartialChecksum::OWN {
+            return None;
+        }
+        let admitted = Offload {
+            checksum: Some(own),
+            ..Offload::NONE
+        };
+        match offload.is_super() {
+            false => Some(admitted),
+            true => {
+                let whole = usize::from(layout.network) + usize::from(self.length);
+                let header_length = offload::header_length(
+                    frame,
+                    layout,
+                    (offload.segmentation, self.key.protocol(), !self.is_ipv4()),
+                )?;
+                let payload = whole.checked_sub(usize::from(header_length))?;
+                let is_sound = whole == frame.len() && offload.segment_size > 0;
+                (is_sound && payload > usize::from(offload.segment_size)).then_some(Offload {
+                    header_length,
+                    checksum: Some(own),
+                    ..offload
+                })
+            }
+        }
+    }
+
+    /// Bytes of the longest packet that it stands for, from the network header on: what an MTU limits.
+    #[inline]
+    pub fn longest(&self, admitted: &Offload) -> u32 {
+        admitted.longest(self.length.into(), &self.layout())
+    }
+
     /// What the packet says of its connection's progress. `frame` is the one that was read.
     #[inline]
     pub fn segment(&self, frame: &[u8]) -> Segment {
-        if self.key.protocol != ip_protocol::TCP {
+        if self.key.protocol() != ip_protocol::TCP {
             return Segment::Unknown;
         }
         let Layout { network, transport } = self.layout();
@@ -158,4 +140,63 @@ impl Glimpse {
             .and_then(segment::tcp)
             .map_or(Segment::Unknown, Segment::Tcp)
     }
+}
+
+/// Returns the TTL, the length, and what is above the header.
+#[inline]
+fn read_ipv4<'a>(fields: &mut Fields, packet: &'a [u8]) -> Option<(u8, u16, &'a [u8])> {
+    let (header, rest) = Ipv4::ref_from_prefix(packet).ok()?;
+    let fragment = header.fragment.get();
+    if header.version_length != IPV4_WITHOUT_OPTIONS
+        || fragment & (ipv4_fragment::MORE | ipv4_fragment::OFFSET) != 0
+    {
+        return None;
+    }
+    fields.ip_src = u32::from_be_bytes(header.src).into();
+    fields.ip_dst = u32::from_be_bytes(header.dst).into();
+    fields.protocol = header.protocol;
+    fields.traffic_class = header.tos;
+    if fragment & ipv4_fragment::DONT != 0 {
+        fields.bits = bit::DONT_FRAGMENT;
+    }
+    let length = header.total_length.get();
+    let payload = rest.get(..usize::from(length).checked_sub(IPV4_LENGTH)?)?;
+    Some((header.ttl, length, payload))
+}
+
+/// Returns the hop limit, the length, and what is above the header.
+#[inline]
+fn read_ipv6<'a>(fields: &mut Fields, packet: &'a [u8]) -> Option<(u8, u16, &'a [u8])> {
+    let (header, rest) = Ipv6::ref_from_prefix(packet).ok()?;
+    let first = header.version_class_label.get();
+    if first >> 28 != 6 {
+        return None;
+    }
+    fields.ip_src = u128::from_be_bytes(header.src);
+    fields.ip_dst = u128::from_be_bytes(header.dst);
+    fields.protocol = header.next_header;
+    fields.traffic_class = (first >> 20) as u8;
+    fields.bits = bit::DONT_FRAGMENT;
+    let length = header.payload_length.get();
+    let payload = rest.get(..usize::from(length))?;
+    let length = length.checked_add(IPV6_LENGTH as u16)?;
+    Some((header.hop_limit, length, payload))
+}
+
+#[inline]
+fn read_ports(fields: &mut Fields, payload: &[u8]) -> Option<()> {
+    let (src, dst) = match fields.protocol {
+        ip_protocol::TCP => {
+            let (tcp, _) = Tcp::ref_from_prefix(payload).ok()?;
+            (tcp.src, tcp.dst)
+        }
+        ip_protocol::UDP => {
+            let (udp, _) = Udp::ref_from_prefix(payload).ok()?;
+            (udp.src, udp.dst)
+        }
+        _ => return None,
+    };
+    fields.bits |= bit::TRANSPORT_KNOWN;
+    (fields.transport_src, fields.transport_dst) = (src.get(), dst.get());
+    Some(())
 }

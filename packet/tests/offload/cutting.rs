@@ -29,7 +29,7 @@ proptest! {
             prop_assert_eq!(packets.collect::<Vec<_>>(), &expected[..]);
         }
         let longest = shape.packets().iter().map(Vec::len).max().unwrap() - usize::from(layout.network);
-        prop_assert_eq!(offload.longest(&flow, &layout) as usize, longest);
+        prop_assert_eq!(offload.longest(flow.length, &layout) as usize, longest);
         let bytes: usize = shape.packets().iter().map(Vec::len).sum();
         prop_assert_eq!(offload.stands_for(frame.len()), (shape.packets().len() as u64, bytes as u64));
         for packet in shape.packets() {

@@ -30,9 +30,9 @@
 //!
 //! # Cost
 //!
-//! A hit reads one or two cache lines of slots and two of the entry, and writes one once in a millisecond. 171 bytes for
+//! A hit reads one cache line of slots, seldom two, and two of the entry, and writes one once in a millisecond. 163 bytes for
 //! each entry of capacity, measured in a test; 48 of them refer to the connections that the verdict was made of
-//! ([`crate::conntrack`]), and the more than two of those are in a line of their own. Who looks for several flows
+//! ([`crate::conntrack`]), and what is beyond three of those is in a line of its own. Who looks for several flows
 //! approaches all before it finds the first ([`Turn::approach`]). Only a miss takes a lock (to intern the action), for a few instructions.
 
 mod table;

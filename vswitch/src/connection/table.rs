@@ -20,9 +20,9 @@ pub type References = [u64; 6];
 pub const NO_REFERENCE: u64 = u64::MAX;
 
 /// References in the entry.
-pub(super) const NEAR: usize = 2;
+pub(super) const NEAR: usize = 3;
 /// References beside it.
-pub(super) const FAR: usize = 4;
+pub(super) const FAR: usize = 3;
 const _: () = assert!(NEAR + FAR == size_of::<References>() / 8);
 
 /// There is at most one action for so many entries; flows that are treated alike share one.
@@ -51,15 +51,14 @@ pub(super) struct Entry {
     pub(super) last_seen_ms: AtomicU64,
     /// The first of what the verdict refers to.
     pub(super) near: [AtomicU64; NEAR],
+    /// The action's number; in the free list, that of the next entry plus one.
     pub(super) action: AtomicU32,
     pub(super) length_max: AtomicU32,
-    pub(super) ttl_min: AtomicU32,
-    /// How many references are used: who follows no more than [`NEAR`] needs not look beside the entry.
-    pub(super) references: AtomicU32,
+    /// The least TTL, and above that how many references are used: who follows no more than [`NEAR`] needs not look beside
+    /// the entry.
+    ttl_and_references: AtomicU32,
     /// 1 while the entry stands in a slot or is about to.
     pub(super) is_live: AtomicU32,
-    /// In the free list: the next one's number plus one.
-    next_free: AtomicU32,
 }
 
 /// The table. Workers reach it through a [`Member`] each.
@@ -125,7 +124,7 @@ impl<A: Hash + Eq> ConnectionTable<A> {
 
 impl Linked for Entry {
     fn next_free(&self) -> &AtomicU32 {
-        &self.next_free
+        &self.action
     }
 }
 
@@ -137,13 +136,11 @@ impl Entry {
             generation: zero(),
             snapshot: zero(),
             last_seen_ms: zero(),
-            near: [zero(), zero()],
-            action: AtomicU32::new(0),
+            near: [zero(), zero(), zero()],
+            action: AtomicU32::new(next_free),
             length_max: AtomicU32::new(0),
-            ttl_min: AtomicU32::new(0),
-            references: AtomicU32::new(0),
+            ttl_and_references: AtomicU32::new(0),
             is_live: AtomicU32::new(0),
-            next_free: AtomicU32::new(next_free),
         }
     }
 
@@ -157,6 +154,22 @@ impl Entry {
 
     pub(super) fn key(&self) -> Key {
         std::array::from_fn(|at| self.key[at].load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(super) fn ttl_min(&self) -> u8 {
+        self.ttl_and_references.load(Ordering::Relaxed) as u8
+    }
+
+    /// How many references are used.
+    #[inline]
+    pub(super) fn references(&self) -> usize {
+        (self.ttl_and_references.load(Ordering::Relaxed) >> u8::BITS) as usize
+    }
+
+    pub(super) fn set_ttl_and_references(&self, ttl_min: u8, references: usize) {
+        let word = (references as u32) << u8::BITS | u32::from(ttl_min);
+        self.ttl_and_references.store(word, Ordering::Relaxed);
     }
 
     pub(super) fn is_live(&self) -> bool {

@@ -3,7 +3,9 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::table::{ConnectionTable, Entry, FAR, Key, NO_REFERENCE, References};
+use arrayvec::ArrayVec;
+
+use super::table::{ConnectionTable, Entry, FAR, Key, NEAR, NO_REFERENCE, References};
 use crate::table::buckets::Place;
 use crate::table::interner::{Id, Like};
 use crate::table::sync::{AtomicU64, Ordering, fence};
@@ -58,7 +60,7 @@ pub struct Turn<'m, A> {
 
 /// Where a flow stands if it is remembered, so that the lines that will be read are asked for before they are needed:
 /// first those of its buckets, then those of its entry, then those of its action. It is a hint, never a promise.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Approach {
     place: Place,
     index: Option<u32>,
@@ -138,30 +140,47 @@ impl<A: Hash + Eq> Turn<'_, A> {
     /// Goes on to the entry.
     #[inline]
     pub fn approach_entry(&self, approach: &mut Approach) {
+        approach.index = self.table().buckets.peek(approach.place);
+        self.prefetch_entry(approach);
+    }
+
+    /// Goes on to where the action is, and gives the first words of what the verdict seems to refer to.
+    #[inline]
+    pub fn approach_references(&self, approach: &mut Approach) -> [u64; NEAR] {
         let table = self.table();
-        let place = approach.place;
-        approach.index = table.buckets.find(place, Some);
+        let Some(index) = approach.index else {
+            approach.index = table.buckets.find(approach.place, Some);
+            self.prefetch_entry(approach);
+            return [NO_REFERENCE; NEAR];
+        };
+        let entry = table.entries.get(index);
+        let id = Id(entry.action.load(Ordering::Relaxed));
+        table.actions.prefetch_place(id);
+        let used = entry.references();
+        std::array::from_fn(|at| match at < used {
+            true => entry.near[at].load(Ordering::Relaxed),
+            false => NO_REFERENCE,
+        })
+    }
+
+    /// Goes on to the action.
+    #[inline]
+    pub fn approach_action(&self, approach: &Approach) {
+        let table = self.table();
         if let Some(index) = approach.index {
-            table.entries.prefetch(index, |entry| &entry.key);
-            table.entries.prefetch(index, |entry| &entry.generation);
+            let entry = table.entries.get(index);
+            let id = Id(entry.action.load(Ordering::Relaxed));
+            table.actions.prefetch(id);
         }
     }
 
-    /// Goes on to the action, and gives the first words of what the verdict seems to refer to.
     #[inline]
-    pub fn approach_action(&self, approach: &Approach) -> impl Iterator<Item = u64> {
-        let table = self.table();
-        let entry = approach.index.map(|index| table.entries.get(index));
-        if let Some(entry) = entry {
-            table
-                .actions
-                .prefetch(Id(entry.action.load(Ordering::Relaxed)));
+    fn prefetch_entry(&self, approach: &Approach) {
+        if let Some(index) = approach.index {
+            let entries = &self.table().entries;
+            entries.prefetch(index, |entry| &entry.key);
+            entries.prefetch(index, |entry| &entry.generation);
         }
-        entry.into_iter().flat_map(|entry| {
-            let used = entry.references.load(Ordering::Relaxed);
-            let words = entry.near.iter().take(used as usize);
-            words.map(|word| word.load(Ordering::Relaxed))
-        })
     }
 
     /// The remembered flow with this key.
@@ -297,15 +316,12 @@ impl<A: Hash + Eq> Turn<'_, A> {
             place.store(*word, Ordering::Relaxed);
             references += 1;
         }
-        entry.references.store(references, Ordering::Relaxed);
+        entry.set_ttl_and_references(fresh.ttl_min, references);
         entry.generation.store(fresh.generation, Ordering::Relaxed);
         entry.snapshot.store(fresh.snapshot, Ordering::Relaxed);
         entry.last_seen_ms.store(now_ms, Ordering::Relaxed);
         entry.action.store(action.0, Ordering::Relaxed);
         entry.length_max.store(fresh.length_max, Ordering::Relaxed);
-        entry
-            .ttl_min
-            .store(u32::from(fresh.ttl_min), Ordering::Relaxed);
         entry.is_live.store(1, Ordering::Relaxed);
         Ok(index)
     }
@@ -362,11 +378,13 @@ impl<'t, A> Connection<'t, A> {
 
     /// What the verdict refers to in another table: the used ones of [`References`].
     #[inline]
-    pub fn references(&self) -> impl Iterator<Item = u64> + Clone + use<'t, A> {
-        let used = self.entry.references.load(Ordering::Relaxed);
-        let words = self.entry.near.iter().chain(self.far);
-        let words = words.take(used as usize);
-        words.map(|word| word.load(Ordering::Relaxed))
+    pub fn references(&self) -> ArrayVec<u64, { NEAR + FAR }> {
+        let used = self.entry.references();
+        let (near, far) = (used.min(NEAR), used.saturating_sub(NEAR).min(FAR));
+        let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let mut words: ArrayVec<_, _> = self.entry.near[..near].iter().map(load).collect();
+        words.extend(self.far[..far].iter().map(load));
+        words
     }
 
     /// True if the verdict was last found valid for this snapshot.
@@ -389,8 +407,7 @@ impl<'t, A> Connection<'t, A> {
     /// True if the verdict holds for a packet with this TTL and length.
     #[inline]
     pub fn admits(&self, ttl: u8, length: u32) -> bool {
-        u32::from(ttl) >= self.entry.ttl_min.load(Ordering::Relaxed)
-            && length <= self.entry.length_max.load(Ordering::Relaxed)
+        ttl >= self.entry.ttl_min() && length <= self.entry.length_max.load(Ordering::Relaxed)
     }
 
     /// Notes that a packet of the flow has come. The entry is written only if that is news.

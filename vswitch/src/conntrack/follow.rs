@@ -12,6 +12,9 @@ use super::reference::Reference;
 use super::turn::Turn;
 use crate::table::sync::Ordering;
 
+/// Connections that are followed quickly, at most: those of both ends, and of a router that translates both addresses.
+const QUICK: usize = 4;
+
 /// How connections have taken a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Followed {
@@ -47,38 +50,41 @@ impl Note<'_> {
 }
 
 impl Turn<'_> {
-    /// Whether a packet is to all these connections what an earlier one was, when a verdict was made; they then take
-    /// note of it. Otherwise nothing is noted.
+    /// Whether a packet is to all these connections, in the words of their [references](Reference::word), what an earlier
+    /// one was, when a verdict was made; they then take note of it. Otherwise nothing is noted.
     #[inline]
-    pub fn follow(
-        &self,
-        references: impl Iterator<Item = Reference> + Clone,
-        segment: &Segment,
-        now_ms: u64,
-    ) -> Followed {
-        match self.follow_quickly(references.clone(), segment, now_ms) {
+    pub fn follow(&self, references: &[u64], segment: &Segment, now_ms: u64) -> Followed {
+        match self.follow_quickly(references, segment, now_ms) {
             true => Followed::On,
             false => self.follow_thoroughly(references, segment, now_ms),
         }
     }
 
-    /// As [`Turn::follow`], for the most common packets; false, and nothing noted, for others.
+    /// As [`Turn::follow`], for the most common packets of a few connections; false, and nothing noted, for others.
     #[inline]
-    fn follow_quickly(
-        &self,
-        references: impl Iterator<Item = Reference>,
-        segment: &Segment,
-        now_ms: u64,
-    ) -> bool {
-        let mut notes = ArrayVec::<Note, { Reference::MOST }>::new();
-        for reference in references.take(Reference::MOST) {
-            match self.note(reference, segment, now_ms) {
-                Some(note) => notes.push(note),
-                None => return false,
+    fn follow_quickly(&self, references: &[u64], segment: &Segment, now_ms: u64) -> bool {
+        let note = |word| self.note(Reference::of_word(word)?, segment, now_ms);
+        match *references {
+            [one] => note(one).map(|note| note.write(now_ms)).is_some(),
+            [one, other] => {
+                let (Some(one), Some(other)) = (note(one), note(other)) else {
+                    return false;
+                };
+                one.write(now_ms);
+                other.write(now_ms);
+                true
+            }
+            _ if references.len() > QUICK => false,
+            _ => {
+                let notes = references.iter().map_while(|word| note(*word));
+                let notes: ArrayVec<Note, QUICK> = notes.collect();
+                let is_whole = notes.len() == references.len();
+                if is_whole {
+                    notes.iter().for_each(|note| note.write(now_ms));
+                }
+                is_whole
             }
         }
-        notes.iter().for_each(|note| note.write(now_ms));
-        true
     }
 
     /// What is to be noted of a packet of the most common kind.
@@ -103,13 +109,9 @@ impl Turn<'_> {
         })
     }
 
-    fn follow_thoroughly(
-        &self,
-        references: impl Iterator<Item = Reference>,
-        segment: &Segment,
-        now_ms: u64,
-    ) -> Followed {
+    fn follow_thoroughly(&self, references: &[u64], segment: &Segment, now_ms: u64) -> Followed {
         let mut steps = ArrayVec::<(Reference, Step, u64), { Reference::MOST }>::new();
+        let references = references.iter().copied().filter_map(Reference::of_word);
         for reference in references.take(Reference::MOST) {
             match self.step(reference, segment, now_ms) {
                 Some((step, last_seen_ms)) => steps.push((reference, step, last_seen_ms)),

@@ -9,6 +9,10 @@ use super::sync::{AtomicU64, Ordering};
 const BUCKET_SLOTS: usize = 8;
 /// Four slots for three references: two-choice buckets of eight then hardly ever overflow.
 const SLOTS_FOR_REFERENCES: (usize, usize) = (4, 3);
+/// The first bucket of a hash takes all until so many of its slots are in use, so that who looks for something seldom has
+/// to look into the second; from then on the emptier one takes more. With half of the slots, no more entries find both
+/// full than if the emptier one had always taken them.
+const FIRST_TAKES: usize = BUCKET_SLOTS / 2;
 
 /// All buckets.
 pub(crate) struct Buckets(Box<[Bucket]>);
@@ -18,7 +22,7 @@ pub(crate) struct Buckets(Box<[Bucket]>);
 struct Bucket([AtomicU64; BUCKET_SLOTS]);
 
 /// Where a hash stands in the buckets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     buckets: [usize; 2],
     tag: u32,
@@ -56,19 +60,29 @@ impl Buckets {
         }
     }
 
-    /// Fetches the lines where a hash stands, to be read soon.
+    /// Fetches the line where a hash most often stands, to be read soon.
     #[inline]
     pub(crate) fn prefetch(&self, place: Place) {
-        for bucket in place.buckets {
-            prefetch(&self.0[bucket]);
+        prefetch(&self.0[place.buckets[0]]);
+    }
+
+    /// Looks whether an entry that may be that of a hash stands where one most often does. If not, fetches the other line.
+    #[inline]
+    pub(crate) fn peek(&self, place: Place) -> Option<u32> {
+        let [first, second] = place.buckets.map(|bucket| &self.0[bucket]);
+        let found = first.find(place, &mut Some);
+        if found.is_none() {
+            prefetch(second);
         }
+        found
     }
 
     /// The slots where an entry may stand, in the order that decides between duplicates.
     pub(crate) fn slots(&self, place: Place) -> impl Iterator<Item = &AtomicU64> {
-        let [a, b] = place.buckets;
-        let (first, second) = (a.min(b), a.max(b));
-        self.0[first].0.iter().chain(&self.0[second].0)
+        place
+            .buckets
+            .into_iter()
+            .flat_map(|bucket| &self.0[bucket].0)
     }
 
     /// What `look` first finds among the entries that may be those of a hash, in the order of [`Buckets::slots`].
@@ -78,27 +92,19 @@ impl Buckets {
         place: Place,
         mut look: impl FnMut(u32) -> Option<T>,
     ) -> Option<T> {
-        let [a, b] = place.buckets;
-        for bucket in [a.min(b), a.max(b)] {
-            for slot in &self.0[bucket].0 {
-                let Some(index) = place.entry(slot.load(Ordering::Acquire)) else {
-                    continue;
-                };
-                if let Some(found) = look(index) {
-                    return Some(found);
-                }
-            }
-        }
-        None
+        let [first, second] = place.buckets.map(|bucket| &self.0[bucket]);
+        let found = first.find(place, &mut look);
+        found.or_else(|| second.find(place, &mut look))
     }
 
-    /// Puts an entry into an empty slot of the emptier bucket, or else of the other; false if both are full.
+    /// Puts an entry into an empty slot of the bucket whose turn it is, or else of the other; false if both are full.
     pub(crate) fn publish(&self, place: Place, index: u32) -> bool {
         let [first, second] = place.buckets.map(|bucket| &self.0[bucket]);
+        let is_for_first = first.used() < FIRST_TAKES || first.used() <= second.used();
         let word = place.word(index);
-        match second.free().count_ones() > first.free().count_ones() {
-            true => second.take(word) || first.take(word),
-            false => first.take(word) || second.take(word),
+        match is_for_first {
+            true => first.take(word) || second.take(word),
+            false => second.take(word) || first.take(word),
         }
     }
 
@@ -140,6 +146,20 @@ impl Place {
 }
 
 impl Bucket {
+    /// What `look` first finds among the entries whose slots have the tag of a place.
+    #[inline]
+    fn find<T>(&self, place: Place, look: &mut impl FnMut(u32) -> Option<T>) -> Option<T> {
+        for slot in &self.0 {
+            let Some(index) = place.entry(slot.load(Ordering::Acquire)) else {
+                continue;
+            };
+            if let Some(found) = look(index) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
     /// The slots that are empty just now, a bit each: without a branch for each.
     #[inline]
     fn free(&self) -> u32 {
@@ -147,6 +167,11 @@ impl Bucket {
         slots.fold(0, |bits, (at, slot)| {
             bits | u32::from(slot.load(Ordering::Relaxed) == 0) << at
         })
+    }
+
+    #[inline]
+    fn used(&self) -> usize {
+        BUCKET_SLOTS - self.free().count_ones() as usize
     }
 
     /// Puts a word into an empty slot; false if there is none.

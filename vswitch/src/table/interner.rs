@@ -152,6 +152,14 @@ impl<T: Hash + Eq> Interner<T> {
         unsafe { pointer.as_ref() }
     }
 
+    /// Asks for the line that says where a value is.
+    #[inline]
+    pub(crate) fn prefetch_place(&self, id: Id) {
+        if let Some(place) = self.places.get(id.0 as usize) {
+            prefetch_at(place);
+        }
+    }
+
     /// Fetches the first lines of a value, to be read soon.
     #[inline]
     pub(crate) fn prefetch(&self, id: Id) {

@@ -42,38 +42,61 @@ impl Forwarder {
         about: &About,
         moment: Moment<'_>,
     ) {
-        let sum = match packet.offload.transport_sum() {
-            TransportSum::Partial if tunnel.takes_partial => TransportSum::Partial,
-            _ => TransportSum::Complete,
-        };
-        match sum {
-            TransportSum::Complete => finish(&mut packet),
-            TransportSum::Partial => leave(&mut packet),
-        }
-        let entropy = flow_number(packet.bytes());
-        if packet.push_front(&header(tunnel).encode(sum)).is_err() {
+        let outer = Outside::of(tunnel).wrap(&mut packet, ecn(&about.flow));
+        if outer.is_none() {
             return self.discard(packet, DropReason::NoHeadroom, about, moment);
         }
-        let outer = Outer {
-            remote: SocketAddr::new(tunnel.encap_ip, tunnel.encap_port),
-            ecn: ecn(&about.flow),
-            entropy,
-            sum,
-        };
-        let frame = Frame {
-            packet,
-            outer: Some(outer),
-        };
-        self.send(Door::Tunnel, frame, about, moment);
+        self.send(Door::Tunnel, Frame { packet, outer }, about, moment);
     }
 }
 
-/// The Geneve header of packets that go there.
-pub(super) fn header(tunnel: &Tunnel) -> geneve::Header {
-    geneve::Header {
-        vni: tunnel.datapath.get(),
-        ingress: tunnel.inport,
-        egress: tunnel.outport,
+/// What goes round packets on their way into the tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outside {
+    /// The Geneve header of a packet whose checksum is finished.
+    complete: [u8; geneve::HEADER_LENGTH],
+    /// That of one whose checksum is not, if the other end takes such.
+    partial: Option<[u8; geneve::HEADER_LENGTH]>,
+    remote: SocketAddr,
+}
+
+impl Outside {
+    pub(super) fn of(tunnel: &Tunnel) -> Outside {
+        let header = geneve::Header {
+            vni: tunnel.datapath.get(),
+            ingress: tunnel.inport,
+            egress: tunnel.outport,
+        };
+        let partial = tunnel.takes_partial;
+        Outside {
+            complete: header.encode(TransportSum::Complete),
+            partial: partial.then(|| header.encode(TransportSum::Partial)),
+            remote: SocketAddr::new(tunnel.encap_ip, tunnel.encap_port),
+        }
+    }
+
+    /// Puts the Geneve header before a packet with these ECN bits, and returns what goes before that; `None` if there is no
+    /// room.
+    #[inline]
+    pub(super) fn wrap(&self, packet: &mut Packet, ecn: u8) -> Option<Outer> {
+        let (header, sum) = match (packet.offload.transport_sum(), &self.partial) {
+            (TransportSum::Partial, Some(header)) => {
+                leave(packet);
+                (header, TransportSum::Partial)
+            }
+            _ => {
+                finish(packet);
+                (&self.complete, TransportSum::Complete)
+            }
+        };
+        let entropy = flow_number(packet.bytes());
+        packet.push_front(header).ok()?;
+        Some(Outer {
+            remote: self.remote,
+            ecn,
+            entropy,
+            sum,
+        })
     }
 }
 

@@ -4,23 +4,20 @@
 //! [`Stamp`] that was made with the verdict. Whatever is unusual about the packet, the verdict or the connections is found out
 //! before anything has happened, and the packet takes the steps one by one.
 
-use std::net::SocketAddr;
-
-use packet::offload::{Offload, TransportSum};
+use packet::Glimpse;
+use packet::offload::Offload;
 use packet::rewrite::Stamp;
-use packet::{Glimpse, geneve};
 use pipeline::object::PortRef;
 use pipeline::{Branch, Destination, DropReason, Source};
 
-use super::encapsulate::header;
+use super::encapsulate::Outside;
 use super::ports::Door;
 use super::recall::Memory;
 use super::{Action, Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
 use crate::connection::Approach;
 use crate::conntrack::Followed;
-use crate::port::{Frame, Outer};
-use crate::sys::udp::flow_number;
+use crate::port::Frame;
 
 /// How a verdict is carried out that says one thing: the packet itself, changed, by one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +33,6 @@ enum Exit {
     Interface(PortRef),
     /// In the tunnel.
     Tunnel(Box<Outside>),
-}
-
-/// What goes round a packet in the tunnel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Outside {
-    header: [u8; geneve::HEADER_LENGTH],
-    remote: SocketAddr,
 }
 
 impl Quick {
@@ -62,10 +52,7 @@ impl Quick {
         let exit = match to {
             _ if !meters.is_empty() => return None,
             Destination::Output { interface, .. } => Exit::Interface(*interface),
-            Destination::Tunnel(tunnel) => Exit::Tunnel(Box::new(Outside {
-                header: header(tunnel).encode(TransportSum::Complete),
-                remote: SocketAddr::new(tunnel.encap_ip, tunnel.encap_port),
-            })),
+            Destination::Tunnel(tunnel) => Exit::Tunnel(Box::new(Outside::of(tunnel))),
             _ => return None,
         };
         Some(Quick {
@@ -76,20 +63,39 @@ impl Quick {
 }
 
 /// A packet's place, and what was glimpsed of it, with how far the search for its flow has come.
+#[derive(Default)]
 pub(super) struct Met {
     pub(super) place: Place,
-    pub(super) usual: Option<(Glimpse, Approach)>,
+    /// What was glimpsed means something: it is a usual packet.
+    is_usual: bool,
+    glimpse: Glimpse,
+    approach: Approach,
+}
+
+impl Met {
+    /// What was glimpsed of a usual packet, and how far the search has come.
+    #[inline]
+    pub(super) fn usual(&self) -> Option<(&Glimpse, &Approach)> {
+        self.is_usual.then_some((&self.glimpse, &self.approach))
+    }
+
+    /// How far the search has come, if it is a usual packet.
+    #[inline]
+    pub(super) fn approach_mut(&mut self) -> Option<&mut Approach> {
+        self.is_usual.then_some(&mut self.approach)
+    }
 }
 
 impl Turns<'_> {
     /// Looks at a packet, and begins to look for what is remembered of its flow.
     #[inline]
-    pub(super) fn meet(&self, packet: &Packet, place: Place) -> Met {
+    pub(super) fn meet(&self, met: &mut Met, packet: &Packet, place: Place) {
+        met.place = place;
         let glimpse = Glimpse::of(packet.bytes(), place.number());
-        let approach = |glimpse: Glimpse| (glimpse, self.flows.approach(&glimpse.key.words()));
-        Met {
-            place,
-            usual: glimpse.map(approach),
+        met.is_usual = glimpse.is_some();
+        if let Some(glimpse) = glimpse {
+            met.approach = self.flows.approach(glimpse.key.words());
+            met.glimpse = glimpse;
         }
     }
 }
@@ -105,88 +111,73 @@ impl Forwarder {
         turns: &Turns<'_>,
         moment: Moment<'_>,
     ) -> Option<Packet> {
-        let Some((glimpse, approach)) = &met.usual else {
+        let Some((glimpse, approach)) = met.usual() else {
             return Some(packet);
         };
-        if packet.offload != Offload::NONE {
+        let Some(offload) = glimpse.admit(packet.bytes(), packet.offload) else {
             return Some(packet);
-        }
-        let key = glimpse.key.words();
-        let limits = (glimpse.ttl, glimpse.length.into());
-        let Memory::Valid(connection) = turns.find((&key, approach), limits, moment) else {
+        };
+        let longest = glimpse.longest(&offload);
+        let sought = (glimpse.key.words(), approach);
+        let Memory::Valid(connection) = turns.find(sought, (glimpse.ttl, longest), moment) else {
             return Some(packet);
         };
         let action = connection.action();
-        let Some(quick) = &action.quick else {
+        let Some((quick, out)) = self.way(action, &offload, longest) else {
             return Some(packet);
         };
-        let is_in_tunnel = matches!(quick.exit, Exit::Tunnel(_));
-        if is_in_tunnel && glimpse.length > self.mtu_for(false) {
-            return Some(packet);
-        }
         let segment = || glimpse.segment(packet.bytes());
         if turns.follow(&connection, segment, moment.now_ms) == Followed::Not {
             return Some(packet);
         }
         connection.touch(moment.now_ms);
-        self.count_express(action, packet.len(), moment);
-        let bytes = packet.bytes_mut();
-        quick.stamp.put(bytes, glimpse, TransportSum::Complete);
-        let sent = match &quick.exit {
-            Exit::Interface(interface) => self.send_out(packet, *interface),
-            Exit::Tunnel(outside) => self.send_over(packet, outside, glimpse),
+        packet.offload = offload;
+        self.count_express(action, &packet, moment);
+        let sum = offload.transport_sum();
+        quick.stamp.put(packet.bytes_mut(), glimpse, sum);
+        let outer = match &quick.exit {
+            Exit::Interface(_) => None,
+            Exit::Tunnel(outside) => {
+                let Some(outer) = outside.wrap(&mut packet, glimpse.ecn()) else {
+                    self.end(packet, DropReason::NoHeadroom, (door, met.place), moment);
+                    return None;
+                };
+                Some(outer)
+            }
         };
-        if let Err((packet, reason)) = sent {
-            self.end(packet, reason, (door, met.place), moment);
+        if let Err(frame) = self.ports.stage(out, Frame { packet, outer }) {
+            let reason = DropReason::PortNotHere;
+            self.end(frame.packet, reason, (door, met.place), moment);
         }
         None
     }
 
+    /// How a verdict is carried out, and by which door the packet leaves as it is: with this work left to do, and packets of
+    /// this L3 length in it.
     #[inline]
-    fn count_express(&mut self, action: &Action, length: usize, moment: Moment<'_>) {
+    fn way<'a>(
+        &mut self,
+        action: &'a Action,
+        offload: &Offload,
+        longest: u32,
+    ) -> Option<(&'a Quick, Door)> {
+        let quick = action.quick.as_ref()?;
+        let door = match &quick.exit {
+            Exit::Interface(interface) => self.ports.door(*interface)?,
+            Exit::Tunnel(_) if longest > u32::from(self.mtu_for(false)) => return None,
+            Exit::Tunnel(_) => Door::Tunnel,
+        };
+        let is_taken = *offload == Offload::NONE || self.ports.device(door)?.takes_offload;
+        is_taken.then_some((quick, door))
+    }
+
+    #[inline]
+    fn count_express(&mut self, action: &Action, packet: &Packet, moment: Moment<'_>) {
         self.counters.totals.hits.add(1);
         if let Some(account) = &action.account {
-            account.add(self.credits.worker, (1, length as u64), moment.now_ms);
+            let sum = packet.offload.stands_for(packet.len());
+            account.add(self.credits.worker, sum, moment.now_ms);
         }
         self.events.used(&action.used, moment.now_ms);
-    }
-
-    #[inline]
-    fn send_out(&mut self, packet: Packet, interface: PortRef) -> Result<(), (Packet, DropReason)> {
-        let Some(door) = self.ports.door(interface) else {
-            return Err((packet, DropReason::PortNotHere));
-        };
-        self.stage(door, packet, None)
-    }
-
-    #[inline]
-    fn send_over(
-        &mut self,
-        mut packet: Packet,
-        Outside { header, remote }: &Outside,
-        glimpse: &Glimpse,
-    ) -> Result<(), (Packet, DropReason)> {
-        let entropy = flow_number(packet.bytes());
-        if packet.push_front(header).is_err() {
-            return Err((packet, DropReason::NoHeadroom));
-        }
-        let outer = Outer {
-            remote: *remote,
-            ecn: glimpse.ecn(),
-            entropy,
-            sum: TransportSum::Complete,
-        };
-        self.stage(Door::Tunnel, packet, Some(outer))
-    }
-
-    #[inline]
-    fn stage(
-        &mut self,
-        door: Door,
-        packet: Packet,
-        outer: Option<Outer>,
-    ) -> Result<(), (Packet, DropReason)> {
-        let staged = self.ports.stage(door, Frame { packet, outer });
-        staged.map_err(|frame| (frame.packet, DropReason::PortNotHere))
     }
 }

@@ -35,6 +35,7 @@ mod encapsulate;
 mod execute;
 mod express;
 mod hold;
+mod lane;
 mod learn;
 mod limit;
 mod monitor;
@@ -59,7 +60,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use arrayvec::ArrayVec;
 use crossbeam::channel::Receiver;
 use nix::errno::Errno;
 use pipeline::{Branch, Destination, DropReason};
@@ -93,6 +93,7 @@ use begun::Begun;
 use credit::Credits;
 use express::Met;
 use hold::HoldQueue;
+use lane::Lane;
 use learn::Events;
 use monitor::Monitor;
 use pace::Pace;
@@ -104,10 +105,6 @@ use recall::{Memory, Sought};
 use too_long::ErrorLimit;
 use upkeep::Upkeep;
 use uplink::Share;
-
-/// Packets whose flows are looked up together: enough that the memory has answered for the first when the last has
-/// asked, and few enough that the caches nearest to the processor hold them all.
-const GROUP: usize = 16;
 
 /// What a worker is made of.
 pub struct Parts {
@@ -183,6 +180,7 @@ struct Forwarder {
     ports: Ports,
     pool: Pool,
     batch: Batch,
+    lane: Lane,
     fragments: Fragments,
     holds: HoldQueue,
     begun: Begun,
@@ -195,8 +193,8 @@ struct Forwarder {
     tunnel_mtu: u16,
     /// Its part in sharing the uplink.
     share: Share,
-    /// Scratch: the tunnel packets that the device took, by node, with their bytes.
-    sent: Vec<(IpAddr, u64)>,
+    /// Scratch: how many tunnel packets the device took for which node in succession, and their bytes.
+    sent: Vec<(IpAddr, u64, u64)>,
 }
 
 /// The two memories during a turn.
@@ -242,6 +240,7 @@ impl Worker {
                 ),
                 pool: parts.pool,
                 batch: Batch::default(),
+                lane: Lane::default(),
                 fragments: Fragments::default(),
                 holds: HoldQueue::default(),
                 begun: Begun::new(parts.beginnings),
@@ -368,34 +367,44 @@ impl Worker {
 }
 
 impl Forwarder {
-    /// Takes each packet of the batch through all steps, a group at a time: while the memory brings what is remembered of
-    /// one, the next is read.
+    /// Takes each packet of the batch through all steps.
     fn forward_batch(&mut self, door: Door, turns: &mut Turns<'_>, moment: Moment<'_>) {
         let mut frames = std::mem::take(&mut self.batch.frames);
-        let mut packets = ArrayVec::<Packet, GROUP>::new();
-        let mut group = ArrayVec::<Met, GROUP>::new();
-        let mut frames_left = frames.drain(..);
-        while frames_left.len() > 0 {
-            for frame in frames_left.by_ref().take(GROUP) {
-                let entered = match door {
-                    Door::Port(id) => self.enter_port(id, frame.packet, moment),
-                    Door::Tunnel => self.decapsulate(frame, moment),
-                };
-                if let Some((packet, place)) = entered {
-                    group.push(turns.meet(&packet, place));
-                    packets.push(packet);
-                }
+        let mut lane = std::mem::take(&mut self.lane);
+        for frame in frames.drain(..) {
+            let entered = match door {
+                Door::Port(id) => self.enter_port(id, frame.packet, moment),
+                Door::Tunnel => self.decapsulate(frame, moment),
+            };
+            if let Some((packet, place)) = entered {
+                lane.push(packet, place, turns);
             }
-            turns.approach(&mut group);
-            for (packet, met) in packets.drain(..).zip(&group) {
-                if let Some(packet) = self.express(packet, met, door, turns, moment) {
-                    self.forward_read(packet, (door, met), turns, moment);
-                }
+            if let Some((packet, met)) = lane.next() {
+                self.forward_met(packet, met, door, turns, moment);
             }
-            group.clear();
         }
-        drop(frames_left);
+        lane.close(turns);
+        while let Some((packet, met)) = lane.pop() {
+            self.forward_met(packet, met, door, turns, moment);
+        }
+        lane.clear();
+        self.lane = lane;
         self.batch.frames = frames;
+    }
+
+    /// The quick way, or else the steps one by one.
+    #[inline(always)]
+    fn forward_met(
+        &mut self,
+        packet: Packet,
+        met: &Met,
+        door: Door,
+        turns: &mut Turns<'_>,
+        moment: Moment<'_>,
+    ) {
+        if let Some(packet) = self.express(packet, met, door, turns, moment) {
+            self.forward_read(packet, (door, met), turns, moment);
+        }
     }
 
     /// The steps from reading the headers on.
@@ -412,8 +421,8 @@ impl Forwarder {
         let about = &mut about;
         let subject = Subject { packet, about };
         match subject.piece() {
-            None if let Some(usual) = met.usual => {
-                self.forward(subject, &usual.into(), turns, moment);
+            None if let Some(sought) = met.sought() => {
+                self.forward(subject, &sought, turns, moment);
             }
             None => self.look_up(subject, turns, moment),
             Some(piece) => self.forward_fragment(subject, piece, turns, moment),

@@ -85,7 +85,7 @@ fn read(packet: &mut Packet) -> Result<(Flow, Layout), DropReason> {
         let offload = packet.offload;
         let admitted = offload::admit(packet.bytes_mut(), offload, &flow, &layout);
         packet.offload = admitted.map_err(|_| DropReason::OffloadInvalid)?;
-        flow.length = packet.offload.longest(&flow, &layout);
+        flow.length = packet.offload.longest(flow.length, &layout);
     }
     Ok((flow, layout))
 }

@@ -5,13 +5,14 @@ use pipeline::Ingress;
 use pipeline::object::{DatapathKey, PortKey, PortRef};
 
 /// Where a packet entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// By the interface of a port on this node.
     Port(PortRef),
     /// From another node, with these numbers in the Geneve header.
     Tunnel(geneve::Header),
     /// From another node, before the Geneve header was understood.
+    #[default]
     Underlay,
 }
 

@@ -289,6 +289,7 @@ impl Ports {
     }
 
     /// The door of a port on this node.
+    #[inline]
     pub(super) fn door(&self, at: PortRef) -> Option<Door> {
         self.by_ref.get(&at).copied().map(Door::Port)
     }
@@ -304,6 +305,7 @@ impl Ports {
     }
 
     /// The device at a door.
+    #[inline]
     pub(super) fn device(&mut self, door: Door) -> Option<&mut Device> {
         match door {
             Door::Tunnel => Some(&mut self.tunnel),
@@ -330,6 +332,7 @@ impl Ports {
     }
 
     /// Puts a frame on its way out of `door`; gives it back if nothing is there.
+    #[inline]
     pub(super) fn stage(&mut self, door: Door, frame: Frame) -> Result<(), Frame> {
         let Some(device) = self.device(door) else {
             return Err(frame);

@@ -1,7 +1,7 @@
 //! Step 4: the verdict on an earlier packet of the flow, if it still holds.
 
 use packet::flow::Network;
-use packet::{FlowKey, Glimpse, Segment};
+use packet::{FlowKey, Segment};
 
 use super::express::Met;
 use super::parse::{About, Subject};
@@ -20,35 +20,47 @@ impl Sought {
     }
 }
 
-impl From<(Glimpse, Approach)> for Sought {
-    /// What was glimpsed is what the flow says.
-    fn from((glimpse, approach): (Glimpse, Approach)) -> Sought {
-        Sought(Some((glimpse.key.words(), approach)))
+impl Met {
+    /// What is sought for a usual packet: what was glimpsed is what the flow says.
+    pub(super) fn sought(&self) -> Option<Sought> {
+        let (glimpse, approach) = self.usual()?;
+        Some(Sought(Some((*glimpse.key.words(), *approach))))
     }
 }
 
 impl Turns<'_> {
     /// Begins to look for what is remembered of a packet's flow.
     pub(super) fn seek(&self, about: &About) -> Sought {
-        let key = FlowKey::of(about.place.number(), &about.flow).map(|key| key.words());
+        let key = FlowKey::of(about.place.number(), &about.flow).map(|key| *key.words());
         Sought(key.map(|key| (key, self.flows.approach(&key))))
     }
 
-    /// Brings near what will be looked at of each packet of a group, step by step for all of them.
-    pub(super) fn approach(&self, group: &mut [Met]) {
-        for met in &mut *group {
-            if let Some((_, approach)) = &mut met.usual {
-                self.flows.approach_entry(approach);
-            }
+    /// Goes on to the entry of a packet's flow.
+    #[inline]
+    pub(super) fn approach_entry(&self, met: &mut Met) {
+        if let Some(approach) = met.approach_mut() {
+            self.flows.approach_entry(approach);
         }
-        for met in group {
-            let Some((_, approach)) = &met.usual else {
-                continue;
-            };
-            let words = self.flows.approach_action(approach);
-            for reference in words.filter_map(Reference::of_word) {
+    }
+
+    /// Goes on to the connections that the entry refers to, and to where its action is.
+    #[inline]
+    pub(super) fn approach_references(&self, met: &mut Met) {
+        let Some(approach) = met.approach_mut() else {
+            return;
+        };
+        for word in self.flows.approach_references(approach) {
+            if let Some(reference) = Reference::of_word(word) {
                 self.tracked.approach(reference);
             }
+        }
+    }
+
+    /// Goes on to the action.
+    #[inline]
+    pub(super) fn approach_action(&self, met: &Met) {
+        if let Some((_, approach)) = met.usual() {
+            self.flows.approach_action(approach);
         }
     }
 }
@@ -119,13 +131,10 @@ impl Turns<'_> {
         segment: impl FnOnce() -> Segment,
         now_ms: u64,
     ) -> Followed {
-        let mut references = connection
-            .references()
-            .filter_map(Reference::of_word)
-            .peekable();
-        match references.peek() {
-            None => Followed::On,
-            Some(_) => self.tracked.follow(references, &segment(), now_ms),
+        let references = connection.references();
+        match references.is_empty() {
+            true => Followed::On,
+            false => self.tracked.follow(&references, &segment(), now_ms),
         }
     }
 

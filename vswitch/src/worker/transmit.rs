@@ -1,5 +1,7 @@
 //! Step 10: everything that the batch made goes to its devices.
 
+use std::net::IpAddr;
+
 use super::ports::Door;
 use super::uplink::wire_bytes;
 use super::{Forwarder, Moment, Place};
@@ -32,16 +34,16 @@ impl Forwarder {
         let is_shared = self.meters.uplink().terms().is_some();
         let on_wire = &mut self.share.sent_bytes;
         let (pool, totals) = (&mut self.pool, &self.counters);
+        let (mut packets, mut total_bytes) = (0, 0);
         port.transmit(&mut frames, &mut |frame, fate| {
             let bytes = frame.packet.len() as u64;
             match fate {
                 Ok(()) => {
-                    totals.totals.transmitted.add(1);
-                    counters.tx_packets.add(1);
-                    counters.tx_bytes.add(bytes);
+                    packets += 1;
+                    total_bytes += bytes;
                     if let Some(outer) = frame.outer {
                         let remote = outer.remote.ip();
-                        sent.push((remote, bytes));
+                        note_sent(sent, remote, bytes);
                         if is_shared {
                             *on_wire += wire_bytes(&frame.packet, remote);
                         }
@@ -54,12 +56,26 @@ impl Forwarder {
             }
             pool.give(frame.packet);
         });
+        totals.totals.transmitted.add(packets);
+        counters.tx_packets.add(packets);
+        counters.tx_bytes.add(total_bytes);
         device.staged = frames;
-        for (remote, bytes) in self.sent.drain(..) {
+        for (remote, packets, bytes) in self.sent.drain(..) {
             if let Some(counters) = self.ports.remote(remote) {
-                counters.tx_packets.add(1);
+                counters.tx_packets.add(packets);
                 counters.tx_bytes.add(bytes);
             }
         }
+    }
+}
+
+/// Adds a packet to what was sent to a node. What goes to one node in succession is added up.
+fn note_sent(sent: &mut Vec<(IpAddr, u64, u64)>, remote: IpAddr, bytes: u64) {
+    match sent.last_mut() {
+        Some((last, packets, total_bytes)) if *last == remote => {
+            *packets += 1;
+            *total_bytes += bytes;
+        }
+        _ => sent.push((remote, 1, bytes)),
     }
 }

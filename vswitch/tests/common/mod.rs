@@ -101,12 +101,28 @@ impl Node {
         Node::with_room(name, tables(name, objects), (u32::MAX, 0))
     }
 
-    fn with_room(
+    fn with_room(name: &'static str, tables: Tables, room: (u32, usize)) -> Node {
+        let tunnel = MemoryPort::new(WIRE).expect("a wire");
+        Node::with_tunnel(name, tables, room, tunnel)
+    }
+
+    /// A node whose ports and tunnel take frames on which something is left to do.
+    pub fn with_offload(name: &'static str, objects: Vec<Object>) -> Node {
+        let (tunnel, underlay) = MemoryPort::new(WIRE).expect("a wire");
+        let tunnel = (tunnel.with_offload(), underlay);
+        let mut node =
+            Node::with_tunnel(name, tables(name, objects), (u32::MAX, BEGINNINGS), tunnel);
+        let plugged: Vec<_> = node.ports.keys().copied().collect();
+        plugged.into_iter().for_each(|at| node.plug_offload(at));
+        node
+    }
+
+    fn with_tunnel(
         name: &'static str,
         tables: Tables,
         (fruitless_per_s, beginnings): (u32, usize),
+        (tunnel, underlay): (MemoryPort, Wire),
     ) -> Node {
-        let (tunnel, underlay) = MemoryPort::new(WIRE).expect("a wire");
         let (connections, mut members) = ConnectionTable::new(1024, 2);
         let flows = members.pop().expect("two members");
         let (tracking, mut tracked) = ConntrackTable::new(1024, 2, Settings::default());
@@ -319,6 +335,13 @@ impl Node {
         std::iter::from_fn(|| self.ports[&at].receive())
             .map(|(frame, _)| frame)
             .collect()
+    }
+
+    /// All that came out anywhere, with what is left to do on it.
+    pub fn output_loose(&self) -> Vec<Loose> {
+        let wires = self.ports.values().chain([&self.underlay]);
+        let received = |wire: &Wire| std::iter::from_fn(|| wire.receive_loose()).collect();
+        wires.flat_map::<Vec<_>, _>(received).collect()
     }
 
     /// The datagrams that went into the tunnel.

@@ -31,7 +31,7 @@ fn flow(number: u32) -> (Flow, Segment) {
 fn verdicts() {
     let key = |number| {
         let key = FlowKey::of(1, &flow(number).0).expect("TCP has a key");
-        key.words()
+        *key.words()
     };
     let (_, mut members) = ConnectionTable::new(ENTRIES * 2, 1);
     let fresh = Fresh {
