@@ -16,7 +16,8 @@
 //! 9. [`offload`]: what the way out cannot do on a packet, done here;
 //! 10. [`transmit`]: everything that the batch made.
 //!
-//! Most packets are usual ones of known flows: [`express`] takes them through steps 3 to 6 at once.
+//! Most packets are usual ones of known flows: [`express`] takes them through steps 3 to 6 at once, when what is remembered
+//! has come near in the [`lane`].
 //!
 //! [`credit`] counts who decided, [`learn`] tells the control side what packets taught, [`monitor`] carries its probes of
 //! backends; [`upkeep`] is the work that time brings.
