@@ -18,7 +18,7 @@ use super::count;
 
 /// Connections of a node whose hits are counted.
 const CONNECTIONS: u32 = 1_024;
-/// Changes that are counted together: one by itself takes a few percent more or less from run to run.
+/// Changes that are counted together, as memory is found in another way each time.
 const CHANGES: usize = 16;
 /// How many objects tables are built of.
 const ACLS: [u32; 3] = [10, 1_000, 100_000];
