@@ -195,11 +195,8 @@ pub fn admit(
     }
     let is_own = partial_checksum(flow, layout) == Some(partial);
     if offload.is_super() {
-        return if is_own {
-            admit_super(frame, offload, flow, layout)
-        } else {
-            Err(Contradiction)
-        };
+        let headers = Headers::of(flow, *layout).filter(|_| is_own);
+        return admit_super(frame, offload, headers.ok_or(Contradiction)?);
     }
     if !is_own {
         complete(frame, partial);
@@ -211,54 +208,75 @@ pub fn admit(
     })
 }
 
-fn admit_super(
-    frame: &[u8],
-    offload: Offload,
-    flow: &Flow,
-    layout: &Layout,
-) -> Result<Offload, Contradiction> {
-    let Network::Ip(ip) = &flow.network else {
-        return Err(Contradiction);
-    };
-    let kind = (offload.segmentation, ip.protocol, ip.src.is_ipv6());
-    let header_length = header_length(frame, *layout, kind).ok_or(Contradiction)?;
-    let headers = usize::from(header_length);
-    let end = usize::from(layout.network) + flow.length as usize;
-    if end != frame.len() || headers > end || offload.segment_size == 0 {
-        return Err(Contradiction);
-    }
-    if end - headers <= usize::from(offload.segment_size) {
-        let checksum = offload.checksum;
-        return Ok(Offload {
-            checksum,
-            ..Offload::NONE
-        });
-    }
-    Ok(Offload {
-        header_length,
-        ..offload
-    })
+/// What the work that may be left on a packet depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct Headers {
+    pub(crate) layout: Layout,
+    pub(crate) is_ipv6: bool,
+    /// That of the transport, as [`ip_protocol`] has it.
+    pub(crate) protocol: u8,
+    /// Bytes from the network header to the end of the packet.
+    pub(crate) length: usize,
 }
 
-/// Bytes of all headers of a super-packet, those of its TCP options included; `None` if it cannot be one of the kind that it
-/// is said to be. It is told with its protocol, and whether it is IPv6.
+impl Headers {
+    /// Those of an IP packet.
+    fn of(flow: &Flow, layout: Layout) -> Option<Headers> {
+        let Network::Ip(ip) = &flow.network else {
+            return None;
+        };
+        Some(Headers {
+            layout,
+            is_ipv6: ip.src.is_ipv6(),
+            protocol: ip.protocol,
+            length: flow.length as usize,
+        })
+    }
+
+    /// Bytes of all headers of a super-packet, those of its TCP options included; `None` if it cannot be one of this kind.
+    #[inline]
+    fn bytes(&self, frame: &[u8], segmentation: Segmentation) -> Option<u16> {
+        let transport = match (segmentation, self.protocol, self.is_ipv6) {
+            (Segmentation::TcpIpv4, ip_protocol::TCP, false)
+            | (Segmentation::TcpIpv6, ip_protocol::TCP, true) => {
+                let segment = frame.get(self.layout.transport.into()..)?;
+                let (tcp, _) = Tcp::ref_from_prefix(segment).ok()?;
+                let length = (tcp.offset_flags.get() >> 12) * 4;
+                (usize::from(length) >= size_of::<Tcp>()).then_some(length)?
+            }
+            (Segmentation::Udp, ip_protocol::UDP, _) => size_of::<Udp>() as u16,
+            _ => return None,
+        };
+        self.layout.transport.checked_add(transport)
+    }
+}
+
+/// As [`admit`], for a super-packet whose unfinished checksum is its own.
 #[inline]
-pub(crate) fn header_length(
+pub(crate) fn admit_super(
     frame: &[u8],
-    layout: Layout,
-    (segmentation, protocol, is_ipv6): (Segmentation, u8, bool),
-) -> Option<u16> {
-    let transport = match (segmentation, protocol, is_ipv6) {
-        (Segmentation::TcpIpv4, ip_protocol::TCP, false)
-        | (Segmentation::TcpIpv6, ip_protocol::TCP, true) => {
-            let (tcp, _) = Tcp::ref_from_prefix(frame.get(layout.transport.into()..)?).ok()?;
-            let length = (tcp.offset_flags.get() >> 12) * 4;
-            (usize::from(length) >= size_of::<Tcp>()).then_some(length)?
-        }
-        (Segmentation::Udp, ip_protocol::UDP, _) => size_of::<Udp>() as u16,
-        _ => return None,
-    };
-    layout.transport.checked_add(transport)
+    offload: Offload,
+    headers: Headers,
+) -> Result<Offload, Contradiction> {
+    let header_length = headers
+        .bytes(frame, offload.segmentation)
+        .ok_or(Contradiction)?;
+    let end = usize::from(headers.layout.network) + headers.length;
+    let payload = end.checked_sub(header_length.into());
+    let payload = payload.ok_or(Contradiction)?;
+    if end != frame.len() || offload.segment_size == 0 {
+        return Err(Contradiction);
+    }
+    Ok(match payload > usize::from(offload.segment_size) {
+        true => Offload {
+            header_length,
+            ..offload
+        },
+        false => Offload {
+            checksum: offload.checksum,
+            ..Offload::NONE
+        },
+    })
 }
 
 /// Finishes a checksum. One that does not fit the frame is left alone.

@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 use super::{Fields, FlowKey, bit, bits};
 use crate::flow::{ether_type, ip_protocol};
 use crate::header::{ETHERNET_LENGTH, Ethernet, Ipv4, Ipv6, Tcp, Udp, ipv4_fragment};
-use crate::offload::{self, Offload, PartialChecksum};
+use crate::offload::{self, Headers, Offload, PartialChecksum};
 use crate::segment::{self, Segment};
 use crate::{IPV4_LENGTH, IPV6_LENGTH, Layout};
 
@@ -92,33 +92,33 @@ impl Glimpse {
         let layout = self.layout();
         let own = PartialChecksum {
             start: layout.transport,
-            offset: offload::checksum_offset(self.key.protocol())?,
+            offset: offload::checksum_offset(self.protocol())?,
         };
         if partial != own && partial != PartialChecksum::OWN {
             return None;
         }
-        let admitted = Offload {
-            checksum: Some(own),
-            ..Offload::NONE
-        };
-        match offload.is_super() {
-            false => Some(admitted),
-            true => {
-                let whole = usize::from(layout.network) + usize::from(self.length);
-                let header_length = offload::header_length(
-                    frame,
-                    layout,
-                    (offload.segmentation, self.key.protocol(), !self.is_ipv4()),
-                )?;
-                let payload = whole.checked_sub(usize::from(header_length))?;
-                let is_sound = whole == frame.len() && offload.segment_size > 0;
-                (is_sound && payload > usize::from(offload.segment_size)).then_some(Offload {
-                    header_length,
-                    checksum: Some(own),
-                    ..offload
-                })
-            }
+        let checksum = Some(own);
+        if !offload.is_super() {
+            return Some(Offload {
+                checksum,
+                ..Offload::NONE
+            });
         }
+        let headers = Headers {
+            layout,
+            is_ipv6: !self.is_ipv4(),
+            protocol: self.protocol(),
+            length: self.length.into(),
+        };
+        offload::admit_super(
+            frame,
+            Offload {
+                checksum,
+                ..offload
+            },
+            headers,
+        )
+        .ok()
     }
 
     /// Bytes of the longest packet that it stands for, from the network header on: what an MTU limits.
