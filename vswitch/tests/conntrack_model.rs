@@ -44,6 +44,7 @@ mod conntrack {
     pub(crate) mod affinity;
     pub(crate) mod entry;
     pub(crate) mod insert;
+    pub(crate) mod key;
     pub(crate) mod reference;
     pub(crate) mod table;
     pub(crate) mod tracker;

@@ -1,102 +1,12 @@
 //! One connection in atomic words.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use packet::Segment;
 use packet::flow::ip_protocol;
-use pipeline::conntrack::{
-    Commit, Direction, Mark, Outcome, Progress, Settings, State, Tuple, Zone,
-};
+use pipeline::conntrack::{Commit, Direction, Mark, Outcome, Progress, Settings, State};
 
+use super::key::{self, End, Key};
 use crate::table::arena::Linked;
 use crate::table::sync::{AtomicU32, AtomicU64, Ordering};
-
-/// A zone and a tuple in it, as machine words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    /// The zone, the protocol and the family.
-    zone: u64,
-    src: End,
-    dst: End,
-}
-
-/// An address and a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct End {
-    address: [u64; 2],
-    port: u16,
-}
-
-const PROTOCOL_SHIFT: u32 = Zone::BITS;
-const IPV6_BIT: u64 = 1 << 63;
-const _: () = assert!(Zone::BITS + 8 < 64);
-
-impl Key {
-    pub(super) fn new(zone: Zone, tuple: &Tuple) -> Key {
-        let family = match tuple.src {
-            IpAddr::V4(_) => 0,
-            IpAddr::V6(_) => IPV6_BIT,
-        };
-        Key {
-            zone: zone.number() | u64::from(tuple.protocol) << PROTOCOL_SHIFT | family,
-            src: End::new(tuple.src, tuple.src_port),
-            dst: End::new(tuple.dst, tuple.dst_port),
-        }
-    }
-
-    pub(super) fn reversed(self) -> Key {
-        Key {
-            zone: self.zone,
-            src: self.dst,
-            dst: self.src,
-        }
-    }
-
-    pub(super) fn zone_number(&self) -> u64 {
-        self.zone & ((1 << Zone::BITS) - 1)
-    }
-
-    pub(super) fn protocol(&self) -> u8 {
-        (self.zone >> PROTOCOL_SHIFT) as u8
-    }
-
-    pub(super) fn tuple(&self) -> Tuple {
-        let is_ipv6 = self.zone & IPV6_BIT != 0;
-        Tuple {
-            src: self.src.ip(is_ipv6),
-            dst: self.dst.ip(is_ipv6),
-            protocol: self.protocol(),
-            src_port: self.src.port,
-            dst_port: self.dst.port,
-        }
-    }
-
-    /// What is equal for a packet and its answer, to be hashed.
-    pub(super) fn unordered(&self) -> [u64; 6] {
-        let (a, b) = (self.src.min(self.dst), self.src.max(self.dst));
-        let ports = u64::from(a.port) << 16 | u64::from(b.port);
-        let [c, d] = [a.address, b.address];
-        [self.zone, c[0], c[1], d[0], d[1], ports]
-    }
-}
-
-impl End {
-    fn new(ip: IpAddr, port: u16) -> End {
-        let address = match ip {
-            IpAddr::V4(ip) => [u64::from(ip.to_bits()), 0],
-            IpAddr::V6(ip) => [(ip.to_bits() >> 64) as u64, ip.to_bits() as u64],
-        };
-        End { address, port }
-    }
-
-    fn ip(&self, is_ipv6: bool) -> IpAddr {
-        let [high, low] = self.address;
-        match is_ipv6 {
-            false => Ipv4Addr::from_bits(high as u32).into(),
-            true => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into(),
-        }
-    }
-}
 
 /// What an entry is at.
 pub(super) mod life {
@@ -362,7 +272,7 @@ impl Entry {
         if now_ms < last_seen_ms + LEAST_TIMEOUT_MS {
             return false;
         }
-        let protocol = (self.zone.load(Ordering::Relaxed) >> PROTOCOL_SHIFT) as u8;
+        let protocol = key::protocol(self.zone.load(Ordering::Relaxed));
         let timeout_s = self.progress().timeout_s(protocol, &settings.timeouts);
         now_ms >= last_seen_ms + u64::from(timeout_s) * 1_000
     }

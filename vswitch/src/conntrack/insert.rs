@@ -3,7 +3,8 @@
 use packet::Segment;
 use pipeline::conntrack::{Commit, CommitError, NatRequest, Progress, State, Tuple, Zone, choices};
 
-use super::entry::{Debtor, Entry, Fresh, Key, life};
+use super::entry::{Debtor, Entry, Fresh, life};
+use super::key::Key;
 use super::table::ConntrackTable;
 use super::turn::Turn;
 use crate::table::buckets::Place;

@@ -40,6 +40,7 @@ mod affinity;
 mod entry;
 mod follow;
 mod insert;
+mod key;
 mod list;
 mod reference;
 mod survey;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pipeline::conntrack::{MadeBy, Settings, Zone};
 
 use super::affinity::Affinities;
-use super::entry::{Debtor, Entry, Key};
+use super::entry::{Debtor, Entry};
+use super::key::Key;
 use super::reference::Reference;
 use super::turn::Member;
 use crate::table::arena::Arena;

@@ -11,8 +11,9 @@ use pipeline::conntrack::{
 };
 use pipeline::object::VipKey;
 
-use super::entry::{Key, Step};
+use super::entry::Step;
 use super::insert::Inserted;
+use super::key::Key;
 use super::reference::{Looked, Reference};
 use super::table::ConntrackTable;
 use super::turn::Turn;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use pipeline::conntrack::{Direction, MadeBy};
 
-use super::entry::{Entry, Key, life};
+use super::entry::{Entry, life};
+use super::key::Key;
 use super::table::ConntrackTable;
 use crate::table::buckets::Place;
 use crate::table::interner::{Id, Like};
