@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use etherparse::PacketBuilder;
+use etherparse::{PacketBuilder, TcpHeader};
 use packet::geneve;
 use packet::offload::TransportSum;
 use pipeline::DropReason;
@@ -154,6 +154,44 @@ fn a_port_whose_connections_are_answered_does_not_wait() {
         one.send(a(), &udp4(a(), c(), flow(port)));
         one.send(c(), &answer(c(), a(), port));
         assert_eq!(one.received(c()).len() + one.received(a()).len(), 2);
+    }
+    assert_eq!(one.totals().rests, 0);
+}
+
+/// The packets that bring a TCP connection from `port` up, and before its answer one that comes too early.
+fn handshake(port: u16) -> [(PortRef, Vec<u8>); 4] {
+    let segment = |(from, to), header: TcpHeader| {
+        let mut frame = Vec::new();
+        PacketBuilder::ethernet2(mac(from).0, mac(to).0)
+            .ipv4(ipv4(from).octets(), ipv4(to).octets(), 64)
+            .tcp_header(header)
+            .write(&mut frame, &[])
+            .expect("a frame");
+        (from, frame)
+    };
+    let mut syn = TcpHeader::new(port, 80, 100, 1_000);
+    syn.syn = true;
+    let mut early = TcpHeader::new(port, 80, 101, 1_000);
+    (early.ack, early.acknowledgment_number) = (true, 501);
+    let mut answer = TcpHeader::new(80, port, 500, 1_000);
+    (answer.syn, answer.ack, answer.acknowledgment_number) = (true, true, 101);
+    let mut ack = TcpHeader::new(port, 80, 101, 1_000);
+    (ack.ack, ack.acknowledgment_number) = (true, 501);
+    let (there, back) = ((a(), c()), (c(), a()));
+    [
+        segment(there, syn),
+        segment(there, early),
+        segment(back, answer),
+        segment(there, ack),
+    ]
+}
+
+#[test]
+fn a_port_whose_connections_are_answered_after_early_packets_does_not_wait() {
+    let mut one = Node::with_allowance("one", tables("one", tracked()), ALLOWANCE);
+    for (from, frame) in (1..=300).flat_map(handshake) {
+        one.send(from, &frame);
+        assert_eq!(one.received(c()).len() + one.received(a()).len(), 1);
     }
     assert_eq!(one.totals().rests, 0);
 }

@@ -64,7 +64,7 @@ impl Forwarder {
         let Some((key, Some(fresh))) = begun else {
             return false;
         };
-        self.ports.charge(subject.about, End::Decided);
+        self.ports.charge(subject.about.sender(), End::Decided);
         turns.flows.insert(key, fresh, moment.now_ms).is_ok()
     }
 }

@@ -13,6 +13,7 @@ use pipeline::{Branch, Destination, DropReason, Source};
 use super::encapsulate::Outside;
 use super::ports::Door;
 use super::recall::Memory;
+use super::senders::Sender;
 use super::{Action, Forwarder, Moment, Place, Turns};
 use crate::buffer::Packet;
 use crate::connection::Approach;
@@ -79,6 +80,15 @@ impl Met {
         self.is_usual.then_some((&self.glimpse, &self.approach))
     }
 
+    /// Who has sent it, by `door`, if it is a usual packet.
+    fn sender(&self, door: Door) -> Sender {
+        Sender {
+            door,
+            place: self.place,
+            address: self.glimpse.key.ends().map(|(src, _)| src),
+        }
+    }
+
     /// How far the search has come, if it is a usual packet.
     #[inline]
     pub(super) fn approach_mut(&mut self) -> Option<&mut Approach> {
@@ -127,8 +137,10 @@ impl Forwarder {
             return Some(packet);
         };
         let segment = || glimpse.segment(packet.bytes());
-        if turns.follow(&connection, segment, moment.now_ms) == Followed::Not {
-            return Some(packet);
+        match turns.follow(&connection, segment, moment.now_ms) {
+            Followed::Not => return Some(packet),
+            Followed::On => {}
+            Followed::Opened => self.refund(&action.branches, met.sender(door)),
         }
         connection.touch(moment.now_ms);
         packet.offload = offload;

@@ -43,6 +43,7 @@ mod monitor;
 mod offload;
 mod pace;
 mod parse;
+mod parts;
 mod place;
 mod ports;
 mod pulse;
@@ -58,21 +59,19 @@ mod uplink;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::Receiver;
 use nix::errno::Errno;
 use pipeline::{Branch, Destination, DropReason};
 
-use crate::acl_log::{Logger, Record};
 use crate::buffer::{Packet, Pool};
 use crate::connection;
 use crate::conntrack;
 use crate::counter::WorkerCounters;
-use crate::credit::Ledger;
 use crate::meter::Meters;
-use crate::port::{Batch, Port};
+use crate::port::Batch;
 use crate::retired::{Retired, Retirement};
 use crate::snapshot::{Adoption, Revision, Snapshot};
 use crate::sys::poll::{Poll, Waker};
@@ -85,6 +84,7 @@ pub use express::Quick;
 pub use learn::{EVENT_INTERVAL_MS, Event};
 pub use monitor::PortFrame;
 pub use pace::Polling;
+pub use parts::Parts;
 pub use place::Place;
 pub use ports::{TUNNELS, TunnelRegistry};
 
@@ -103,55 +103,10 @@ use ports::{Door, Ports};
 use pulse::Pulse;
 use reassemble::Fragments;
 use recall::{Memory, Sought};
+use senders::Sender;
 use too_long::ErrorLimit;
 use upkeep::Upkeep;
 use uplink::Share;
-
-/// What a worker is made of.
-pub struct Parts {
-    /// Which worker it is.
-    pub number: usize,
-    /// Its access to the connection table.
-    pub memory: connection::Member<Action>,
-    /// Its access to the tracked connections.
-    pub tracked: conntrack::Member,
-    /// Its end of the tunnel.
-    pub tunnel: Box<dyn Port>,
-    /// The greatest L3 length of an untagged packet that fits the tunnel.
-    pub tunnel_mtu: u16,
-    /// Packets a second of one port that may lead nowhere before it has to wait; not 0.
-    pub fruitless_per_s: u32,
-    /// Verdicts on packets that began connections which it keeps aside until these are answered.
-    pub beginnings: usize,
-    /// How it waits for packets.
-    pub polling: Polling,
-    /// Its buffers.
-    pub pool: Pool,
-    /// Where snapshots are published.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
-    /// Where it says which snapshot it uses.
-    pub adoption: Arc<Adoption>,
-    /// What it is told to do.
-    pub commands: Receiver<Command>,
-    /// Wakes it to look at snapshots and commands.
-    pub waker: Waker,
-    /// Where it says what packets taught.
-    pub events: crossbeam::channel::Sender<Event>,
-    /// Where it says what ACLs log.
-    pub logs: crossbeam::channel::Sender<Record>,
-    /// Where it counts who decided.
-    pub ledger: Arc<Ledger>,
-    /// The limits on rates.
-    pub meters: Arc<Meters>,
-    /// Where it hands over what answers probes.
-    pub answers: tokio::sync::mpsc::Sender<PortFrame>,
-    /// Its counters.
-    pub counters: Arc<WorkerCounters>,
-    /// Where it enters the counters of a tunnel that it uses for the first time.
-    pub tunnels: Arc<TunnelRegistry>,
-    /// Where it hands over what it is done with.
-    pub retirement: Retirement,
-}
 
 /// A worker, without its thread: [`Worker::step`] is one round of its loop.
 pub struct Worker {
@@ -222,59 +177,6 @@ pub enum Status {
 }
 
 impl Worker {
-    /// A worker that has done nothing yet.
-    pub fn new(parts: Parts) -> Result<Worker, Errno> {
-        let poll = Poll::new()?;
-        poll.add(std::os::fd::AsFd::as_fd(&parts.waker), command::TOKEN)?;
-        poll.add(parts.tunnel.readiness(), Door::Tunnel.token())?;
-        let events = Events::new(parts.events, parts.counters.clone());
-        Ok(Worker {
-            number: parts.number,
-            memory: parts.memory,
-            tracked: parts.tracked,
-            forwarder: Forwarder {
-                ports: Ports::new(
-                    parts.tunnel,
-                    parts.tunnels,
-                    parts.retirement.clone(),
-                    parts.fruitless_per_s,
-                ),
-                pool: parts.pool,
-                batch: Batch::default(),
-                lane: Lane::default(),
-                fragments: Fragments::default(),
-                holds: HoldQueue::default(),
-                begun: Begun::new(parts.beginnings),
-                events,
-                monitor: Monitor::new(parts.answers),
-                errors: ErrorLimit::default(),
-                credits: Credits {
-                    ledger: parts.ledger,
-                    worker: parts.number,
-                    logger: Logger::new(parts.logs, parts.counters.clone()),
-                },
-                meters: parts.meters,
-                counters: parts.counters,
-                tunnel_mtu: parts.tunnel_mtu,
-                share: Share::default(),
-                sent: Vec::new(),
-            },
-            upkeep: Upkeep::new(),
-            poll,
-            ready: Vec::new(),
-            snapshot: parts.snapshots.load_full(),
-            snapshots: parts.snapshots,
-            retirement: parts.retirement,
-            pace: Pace::new(parts.polling, Instant::now()),
-            pulse: Pulse::new(),
-            adoption: parts.adoption,
-            adopted: None,
-            commands: parts.commands,
-            probes: Vec::new(),
-            waker: parts.waker,
-        })
-    }
-
     /// Waits for packets, commands or the next deadline, at most `limit`, and does what there is to do.
     /// `clock` gives milliseconds since the data path was started.
     pub fn step(
@@ -453,7 +355,7 @@ impl Forwarder {
         };
         self.count_recall(&memory);
         if let Memory::Opened(connection) = &memory {
-            self.refund(&connection.action().branches, subject.about);
+            self.refund(&connection.action().branches, subject.about.sender());
         }
         if let Memory::Valid(connection) | Memory::Opened(connection) = memory {
             connection.touch(moment.now_ms);
@@ -461,7 +363,7 @@ impl Forwarder {
             self.credit_known(action, &subject, moment);
             self.events.used(&action.used, moment.now_ms);
             if !lead_somewhere(&action.branches) {
-                self.ports.charge(subject.about, End::Known);
+                self.ports.charge(subject.about.sender(), End::Known);
             }
             self.execute_within(&action.meters, subject, &action.branches, moment);
             return;
@@ -475,14 +377,15 @@ impl Forwarder {
                 moment,
             );
         };
-        if !self.ports.admit(subject.about, moment.now_ms) {
+        let sender = subject.about.sender();
+        if !self.ports.admit(sender, moment.now_ms) {
             let reason = DropReason::SenderLimited;
             return self.discard(subject.packet, reason, subject.about, moment);
         }
         let (verdict, looked) = self.decide(&subject, ingress, turns, moment);
-        self.ports.charge(subject.about, End::of(&verdict, &looked));
+        self.ports.charge(sender, End::of(&verdict, &looked));
         if looked.is_opened {
-            self.refund(&verdict.branches, subject.about);
+            self.refund(&verdict.branches, sender);
         }
         if looked.lacks_ports && self.lacks_first(&subject) {
             return self.wait_for_first(subject, moment);
@@ -501,8 +404,8 @@ impl Forwarder {
     }
 
     /// Both ends have shown that they want a connection: neither has caused work in vain.
-    fn refund(&mut self, branches: &[Branch], about: &About) {
-        self.ports.charge(about, End::Opened);
+    fn refund(&mut self, branches: &[Branch], sender: Sender) {
+        self.ports.charge(sender, End::Opened);
         for branch in branches {
             if let Destination::Output { interface, .. } = branch.to
                 && let Some(door) = self.ports.door(interface)

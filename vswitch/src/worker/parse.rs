@@ -1,12 +1,13 @@
 //! Step 3: the packet's headers, as a flow.
 
-use packet::flow::VlanTag;
+use packet::flow::{Network, VlanTag};
 use packet::offload::{self, Offload};
 use packet::{Flow, Layout, Mac, Segment};
 use pipeline::DropReason;
 
 use super::allowance::End;
 use super::ports::Door;
+use super::senders::Sender;
 use super::{Forwarder, Moment, Place};
 use crate::buffer::Packet;
 
@@ -62,6 +63,19 @@ impl Link {
 }
 
 impl About {
+    /// Who has sent it.
+    pub(super) fn sender(&self) -> Sender {
+        let address = match &self.flow.network {
+            Network::Ip(ip) => Some(ip.src),
+            _ => None,
+        };
+        Sender {
+            door: self.door,
+            place: self.place,
+            address,
+        }
+    }
+
     /// The flow with the link header of the packet as it came in: what its sender would know it by.
     pub(super) fn as_sent(&self) -> Flow {
         let Link {

@@ -8,9 +8,8 @@ use pipeline::object::PortRef;
 use slab::Slab;
 
 use super::allowance::{Allowance, End};
-use super::parse::About;
 use super::send_rate::SendRate;
-use super::senders::Senders;
+use super::senders::{Sender, Senders};
 use crate::counter::TrafficCounters;
 use crate::port::{BATCH, Frame, Port};
 use crate::retired::{Retired, Retirement};
@@ -206,10 +205,10 @@ impl Ports {
     }
 
     /// A packet has ended: whoever sent it answers for that.
-    pub(super) fn charge(&mut self, about: &About, end: End) {
-        match about.door {
-            Door::Port(_) => self.charge_port(about.door, end),
-            Door::Tunnel => self.senders.charge(about, end),
+    pub(super) fn charge(&mut self, sender: Sender, end: End) {
+        match sender.door {
+            Door::Port(_) => self.charge_port(sender.door, end),
+            Door::Tunnel => self.senders.charge(sender, end),
         }
     }
 
@@ -223,10 +222,10 @@ impl Ports {
     }
 
     /// Whether the pipeline may be asked about a packet: not if its sender, on another node, has asked for too much.
-    pub(super) fn admit(&mut self, about: &About, now_ms: u64) -> bool {
-        match about.door {
+    pub(super) fn admit(&mut self, sender: Sender, now_ms: u64) -> bool {
+        match sender.door {
             Door::Port(_) => true,
-            Door::Tunnel => self.senders.admit(about, now_ms),
+            Door::Tunnel => self.senders.admit(sender, now_ms),
         }
     }
 

@@ -95,7 +95,7 @@ impl Forwarder {
         self.give_up(lost, moment);
         match admitted {
             Err(reason) => {
-                self.ports.charge(subject.about, End::Known);
+                self.ports.charge(subject.about.sender(), End::Known);
                 self.discard(subject.packet, reason, subject.about, moment);
             }
             Ok(Admitted { first, waiting }) => {

@@ -8,15 +8,27 @@
 //! chance, and who floods from many addresses still floods from the port of its node, which has one too.
 
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
-use packet::flow::Network;
 
+use super::Place;
 use super::allowance::{Allowance, End};
-use super::parse::About;
+use super::ports::Door;
 
 /// Allowances for all senders together.
 const ALLOWANCES: usize = 1_024;
+
+/// Who has sent a packet, as far as that is known.
+#[derive(Clone, Copy)]
+pub(super) struct Sender {
+    /// By which device it came in.
+    pub(super) door: Door,
+    /// Where it entered the network.
+    pub(super) place: Place,
+    /// What it says it is from, if it is IP.
+    pub(super) address: Option<IpAddr>,
+}
 
 /// The senders on other nodes.
 pub(super) struct Senders {
@@ -34,27 +46,24 @@ impl Senders {
         }
     }
 
-    fn of(&mut self, about: &About) -> &mut Allowance {
-        let address = match &about.flow.network {
-            Network::Ip(ip) => Some(ip.src),
-            _ => None,
-        };
-        let number = self.hasher.hash_one((about.place.sender(), address));
+    fn of(&mut self, sender: Sender) -> &mut Allowance {
+        let who = (sender.place.sender(), sender.address);
+        let number = self.hasher.hash_one(who);
         &mut self.allowances[number as usize % ALLOWANCES]
     }
 
     /// A packet of a sender has ended.
-    pub(super) fn charge(&mut self, about: &About, end: End) {
+    pub(super) fn charge(&mut self, sender: Sender, end: End) {
         // Its own node has charged it for what it begins, and hears whether that was answered.
         let end = match end {
             End::Begun => End::Decided,
             other => other,
         };
-        self.of(about).charge(end);
+        self.of(sender).charge(end);
     }
 
     /// Whether the pipeline may be asked about a packet.
-    pub(super) fn admit(&mut self, about: &About, now_ms: u64) -> bool {
-        self.of(about).settle(now_ms).is_none()
+    pub(super) fn admit(&mut self, sender: Sender, now_ms: u64) -> bool {
+        self.of(sender).settle(now_ms).is_none()
     }
 }
