@@ -167,8 +167,11 @@ pub(crate) fn checksum_offset(protocol: u8) -> Option<u16> {
 }
 
 /// Compares what is said to be left with the frame, and brings it to its plainest form: an unfinished checksum is the
-/// packet's own TCP or UDP checksum (another is finished here and now), and a super-packet stands for at
-/// least two packets. `flow` and `layout` are those of the frame.
+/// packet's own TCP or UDP checksum, and a super-packet stands for at least two packets. `flow` and `layout` are those of
+/// the frame.
+///
+/// Another checksum than the packet's own is finished here and now, and nothing is left to do then. It stands wherever the
+/// sender says, so that the frame has to be parsed again.
 pub fn admit(
     frame: &mut [u8],
     offload: Offload,

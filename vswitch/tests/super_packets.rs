@@ -3,9 +3,9 @@
 mod common;
 
 use common::*;
-use packet::offload::Offload;
+use packet::offload::{Offload, PartialChecksum};
 use pipeline::DropReason;
-use pipeline::object::{Object, PortRef};
+use pipeline::object::{Acl, AclAction, AclStage, Object, PolicyOwner, PortRef};
 use vswitch::port::Loose;
 
 /// Two nodes: one gets a super-packet, the other its packets one by one. Sends twice, so that remembered verdicts are
@@ -270,5 +270,41 @@ fn a_claim_that_contradicts_the_frame_is_a_counted_drop() {
         },
     );
     assert_eq!(node.counters.dropped(DropReason::OffloadInvalid), 1);
+    node.check_sum();
+}
+
+#[test]
+fn a_packet_is_judged_by_what_a_checksum_makes_of_its_headers() {
+    // Only datagrams from port 4000 may go, and what is left to do on this one makes it one from another port.
+    let mut objects = network();
+    for (number, priority, matches, action) in [
+        (1, 2, "udp.src == 4000", AclAction::AllowStateless),
+        (2, 1, "ip", AclAction::Drop),
+    ] {
+        objects.push(Object::Acl(Acl {
+            owner: PolicyOwner::Switch(a().datapath),
+            uuid: uuid::Uuid::from_u128(number),
+            name: String::new(),
+            stage: AclStage::FromLport,
+            tier: 0,
+            priority,
+            matches: expr::parse(matches).expect("an expression").lower(),
+            action,
+            label: 0,
+            log: None,
+        }));
+    }
+    let mut node = Node::new("one", objects);
+    let frame = udp4(a(), c(), Shape::default());
+    let sent = |offset| Offload {
+        checksum: Some(PartialChecksum { start: 34, offset }),
+        ..Offload::NONE
+    };
+    node.send_loose(a(), frame.clone(), sent(0));
+    assert_eq!(node.received(c()), Vec::<Vec<u8>>::new());
+    assert_eq!(node.counters.dropped(DropReason::AclDrop), 1);
+    // In the payload it may be: that is another header's.
+    node.send_loose(a(), frame, sent(20));
+    assert_eq!(node.received(c()).len(), 1);
     node.check_sum();
 }

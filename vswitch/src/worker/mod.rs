@@ -64,6 +64,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use crossbeam::channel::Receiver;
 use nix::errno::Errno;
+use packet::offload::Offload;
 use pipeline::{Branch, Destination, DropReason};
 
 use crate::buffer::{Packet, Pool};
@@ -318,13 +319,16 @@ impl Forwarder {
         turns: &mut Turns<'_>,
         moment: Moment<'_>,
     ) {
+        let offload = packet.offload;
         let Some((packet, mut about)) = self.parse(packet, door, met.place, moment) else {
             return;
         };
+        // A checksum that was finished meanwhile may have changed what was glimpsed.
+        let is_as_met = packet.offload != Offload::NONE || offload == Offload::NONE;
         let about = &mut about;
         let subject = Subject { packet, about };
         match subject.piece() {
-            None if let Some(sought) = met.sought() => {
+            None if is_as_met && let Some(sought) = met.sought() => {
                 self.forward(subject, &sought, turns, moment);
             }
             None => self.look_up(subject, turns, moment),

@@ -95,12 +95,17 @@ impl About {
 /// Reads the headers, and compares with them what is left to do on the packet.
 fn read(packet: &mut Packet) -> Result<(Flow, Layout), DropReason> {
     let (mut flow, layout) = packet::parse(packet.bytes())?;
-    if packet.offload != Offload::NONE {
-        let offload = packet.offload;
-        let admitted = offload::admit(packet.bytes_mut(), offload, &flow, &layout);
-        packet.offload = admitted.map_err(|_| DropReason::OffloadInvalid)?;
-        flow.length = packet.offload.longest(flow.length, &layout);
+    if packet.offload == Offload::NONE {
+        return Ok((flow, layout));
     }
+    let offload = packet.offload;
+    let admitted = offload::admit(packet.bytes_mut(), offload, &flow, &layout);
+    packet.offload = admitted.map_err(|_| DropReason::OffloadInvalid)?;
+    if packet.offload == Offload::NONE {
+        // Another checksum than its own was finished, and its sender says where that stands: it may be in the headers.
+        return Ok(packet::parse(packet.bytes())?);
+    }
+    flow.length = packet.offload.longest(flow.length, &layout);
     Ok((flow, layout))
 }
 
