@@ -331,9 +331,7 @@ fn exceed<'t, R: Recorder>(
     visit: Visit<'t>,
 ) -> Result<Input, DropReason> {
     walk.is_for_this_packet_alone();
-    let source = match ip.src {
-        // Behind a distributed gateway port the router has no name of its own: whom it was for seems to answer.
-        _ if visit.kind.gateway.is_some() => Some(ip.dst),
+    let own = match ip.src {
         IpAddr::V4(_) => visit.kind.ipv4.first().map(|net| IpAddr::V4(net.addr())),
         IpAddr::V6(src) => {
             let mut networks = visit.kind.ipv6.iter();
@@ -341,6 +339,11 @@ fn exceed<'t, R: Recorder>(
                 networks.find(|net| !net.addr().is_unicast_link_local() && net.contains(&src));
             own.map(|net| IpAddr::V6(net.addr()))
         }
+    };
+    // Behind a distributed gateway port the router has no name of its own: whom it was for seems to answer.
+    let source = match visit.kind.gateway {
+        Some(_) => own.map(|_| ip.dst),
+        None => own,
     };
     let answered =
         source.and_then(|source| error(walk, packet, visit, source, IcmpError::TimeExceeded));

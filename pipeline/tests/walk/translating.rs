@@ -168,6 +168,34 @@ fn what_nobody_asked_for_does_not_get_in_by_the_address_outside() {
 }
 
 #[test]
+fn an_exhausted_ttl_at_a_gateway_port_is_answered_as_by_whom_the_packet_was_for() {
+    let net = gateway_port().nat("r", "both fd09::77 fd02::1");
+    let mut nodes = Nodes::one(&net);
+    let from = |source: &str, dst: &str| with_ttl(1, between(E_TO_R, UDP, source, dst));
+    for (source, dst, told) in [
+        (
+            "[fd09::1]:1000",
+            "[fd09::77]:80",
+            "fd09::77>fd09::1 icmp3 about [fd09::1]:1000>[fd09::77]:80 -> e",
+        ),
+        (
+            "[fd09::1]:1000",
+            "[fd02::2]:80",
+            "fd02::2>fd09::1 icmp3 about [fd09::1]:1000>[fd02::2]:80 -> e",
+        ),
+        // IPv6 senders beyond the port's networks are not told, unlike IPv4 senders.
+        ("[fd77::1]:1000", "[fd09::77]:80", "drop ttl-exceeded"),
+        (
+            "172.17.0.1:1000",
+            "10.0.2.1:80",
+            "10.0.2.1>172.17.0.1 icmp11 about 172.17.0.1:1000>10.0.2.1:80 -> e",
+        ),
+    ] {
+        nodes.check("e", &from(source, dst), told);
+    }
+}
+
+#[test]
 fn what_comes_to_a_translated_address_gets_in() {
     for net in [gateway(), gateway_port()] {
         let net = net
