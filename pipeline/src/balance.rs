@@ -281,8 +281,9 @@ impl Unserved {
 
 // === in words ===
 
-/// The entry of a service. `prefix` and `actions` are what the stage adds to the match and before the choice.
-pub(crate) fn entry(asked: Asked<'_>, new: &str, reject: &str, actions: &str) -> Entry {
+/// The entry of a service. `new` and `before` are what the stage asks for besides and does before the choice, `reject`
+/// what it does instead if nobody serves.
+pub(crate) fn entry(asked: Asked<'_>, new: &str, reject: [&str; 2], before: &[&str]) -> Entry {
     let Asked { service, balancer } = asked;
     let key = &service.vip.key;
     let family = view::family(key.ip);
@@ -294,23 +295,28 @@ pub(crate) fn entry(asked: Asked<'_>, new: &str, reject: &str, actions: &str) ->
     let backends = service.vip.backends.iter();
     let serving = backends.filter(|backend| backend.state != BackendState::Offline);
     let backends: Vec<_> = serving.map(|it| end(it.ip, it.port)).collect();
-    let action = match (backends.is_empty(), balancer.when_empty) {
-        (true, WhenEmpty::Drop) if balancer.event => event(key),
-        (true, WhenEmpty::Drop) => "drop;".to_owned(),
-        (true, WhenEmpty::Reject) => reject.to_owned(),
-        (false, _) => {
-            let fields: Vec<_> = balancer.selection_fields.iter().map(field).collect();
-            let fields = match fields.is_empty() {
-                true => String::new(),
-                false => format!("; hash_fields=\"{}\"", fields.join(",")),
-            };
-            format!(
-                "{actions}ct_lb_mark(backends={}{fields});",
-                backends.join(",")
-            )
-        }
+    let (before, action) = match (backends.is_empty(), balancer.when_empty) {
+        (true, WhenEmpty::Drop) if balancer.event => (&[][..], event(key)),
+        (true, WhenEmpty::Drop) => (&[][..], "drop;".to_owned()),
+        (true, WhenEmpty::Reject) => (&reject[..1], reject[1].to_owned()),
+        (false, _) => (before, choice(&backends, balancer)),
     };
-    Entry::new(priority, matches, [&action])
+    let before = before.iter().map(|action| (*action).to_owned());
+    Entry {
+        priority,
+        matches,
+        actions: before.chain([action]).collect(),
+    }
+}
+
+/// The action that chooses a backend.
+fn choice(backends: &[String], balancer: &Balancer) -> String {
+    let fields: Vec<_> = balancer.selection_fields.iter().map(field).collect();
+    let fields = match fields.is_empty() {
+        true => String::new(),
+        false => format!("; hash_fields=\"{}\"", fields.join(",")),
+    };
+    format!("ct_lb_mark(backends={}{fields});", backends.join(","))
 }
 
 /// The action that reports clients without a backend, and drops their packets.

@@ -171,24 +171,29 @@ pub(crate) fn entry(nat: &Nat) -> Entry {
     let family = view::family(nat.external_ip);
     let matches = format!("ip && {family}.dst == {}", nat.external_ip);
     let inside = nat.logical.addr();
-    let action = match nat.is_stateless {
-        true => format!("{family}.dst={inside}; next;"),
-        false => format!("ct_dnat({inside});"),
-    };
-    Entry::new(100, matches, ["flags.loopback = 1;", &action])
+    match nat.is_stateless {
+        true => {
+            let set = format!("{family}.dst={inside};");
+            Entry::new(100, matches, ["flags.loopback = 1;", &set, "next;"])
+        }
+        false => {
+            let translate = format!("ct_dnat({inside});");
+            Entry::new(100, matches, ["flags.loopback = 1;", &translate])
+        }
+    }
 }
 
 /// The entry of a service, for traces and listings.
 pub(crate) fn service_entry(asked: Asked<'_>, mark: Mark) -> Entry {
-    let flags = if mark.contains(Mark::SKIP_SNAT) {
-        "flags.skip_snat_for_lb = 1; "
+    let flags: &[&str] = if mark.contains(Mark::SKIP_SNAT) {
+        &["flags.skip_snat_for_lb = 1;"]
     } else if mark.contains(Mark::FORCE_SNAT) {
-        "flags.force_snat_for_lb = 1; "
+        &["flags.force_snat_for_lb = 1;"]
     } else {
-        ""
+        &[]
     };
-    let reject = "reg0 = 0; reject { outport <-> inport; next(pipeline=egress,table=3);};";
-    balance::entry(asked, "ct.new && !ct.rel", reject, flags)
+    let reject = "reject { outport <-> inport; next(pipeline=egress,table=3);};";
+    balance::entry(asked, "ct.new && !ct.rel", ["reg0 = 0;", reject], flags)
 }
 
 /// The entry of a VIP's address, for traces and listings.

@@ -150,19 +150,17 @@ pub(crate) fn entry(nat: &Nat) -> Entry {
         NatKind::Snat => nat.logical.to_string(),
         _ => nat.logical.addr().to_string(),
     };
-    let action = match (nat.is_stateless, &nat.external_ports) {
-        (true, _) => format!("{family}.src={external}; next;"),
-        (false, None) => format!("ct_snat({external});"),
-        (false, Some(ports)) => {
-            format!("ct_snat({external},{}-{});", ports.start(), ports.end())
-        }
-    };
     let priority = u16::from(nat.logical.prefix_len()) + 1;
-    Entry::new(
-        priority,
-        format!("ip && {family}.src == {inside}"),
-        [&action],
-    )
+    let matches = format!("ip && {family}.src == {inside}");
+    if nat.is_stateless {
+        let set = format!("{family}.src={external};");
+        return Entry::new(priority, matches, [&set, "next;"]);
+    }
+    let translate = match &nat.external_ports {
+        None => format!("ct_snat({external});"),
+        Some(ports) => format!("ct_snat({external},{}-{});", ports.start(), ports.end()),
+    };
+    Entry::new(priority, matches, [&translate])
 }
 
 fn forced_entry(src: IpAddr, to: IpAddr) -> Entry {

@@ -1,12 +1,14 @@
 //! Golden files: a network in, its compiled tables and the traces of packets out.
 
 use insta::assert_snapshot;
+use packet::flow::ip_protocol::TCP;
 use pipeline::conntrack::{Scripted, State, Untracked};
-use pipeline::object::{AclLog, Attachment, RoutePolicy, Severity};
+use pipeline::object::{AclLog, Attachment, RoutePolicy, Severity, WhenEmpty};
 use pipeline::{flow_list, trace};
 
 use crate::support::Net;
 use crate::support::flows::*;
+use crate::support::service::between;
 
 const A: &str = "0a:00:00:00:01:01";
 const R1: &str = "0a:00:00:00:01:fe";
@@ -101,6 +103,36 @@ fn a_broadcast_is_traced_in_summary() {
             .unwrap()
             .summary()
     );
+}
+
+#[test]
+fn each_action_of_a_trace_has_a_line_of_its_own() {
+    let balanced = |backends: &str| {
+        network()
+            .vip("web", TCP, &format!("10.96.0.1:80 => {backends}"))
+            .balancer("web", |balancer| balancer.when_empty = WhenEmpty::Reject)
+    };
+    let check = |net: &Net, expected: [&str; 2]| {
+        let flow = between(TO_R, TCP, "10.0.1.1:1000", "10.96.0.1:80");
+        let trace = trace(&net.tables(None), &mut Untracked, "a", &flow).unwrap();
+        for text in [trace.detailed(), trace.summary()] {
+            let lines: Vec<_> = text.lines().map(str::trim).collect();
+            let is_there = lines.windows(2).any(|window| window == expected);
+            assert!(is_there, "{expected:?} is not in\n{text}");
+        }
+    };
+    let choose = "ct_lb_mark(backends=10.0.2.1:8080);";
+    check(
+        &balanced("10.0.2.1:8080").balanced("one", &["web"]),
+        ["reg0[1] = 0;", choose],
+    );
+    let reject = "reject { outport <-> inport; next(pipeline=egress,table=5);};";
+    check(
+        &balanced("").balanced("one", &["web"]),
+        ["reg0 = 0;", reject],
+    );
+    let reject = "reject { outport <-> inport; next(pipeline=egress,table=3);};";
+    check(&balanced("").balanced("r", &["web"]), ["reg0 = 0;", reject]);
 }
 
 #[test]

@@ -76,6 +76,6 @@ fn refuse<'t, R: Recorder>(
 
 /// The entry of a service, for traces and listings.
 pub(crate) fn entry(asked: Asked<'_>) -> Entry {
-    let reject = "reg0 = 0; reject { outport <-> inport; next(pipeline=egress,table=5);};";
-    balance::entry(asked, "ct.new", reject, "reg0[1] = 0; ")
+    let reject = "reject { outport <-> inport; next(pipeline=egress,table=5);};";
+    balance::entry(asked, "ct.new", ["reg0 = 0;", reject], &["reg0[1] = 0;"])
 }
