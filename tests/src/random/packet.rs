@@ -17,8 +17,8 @@ pub struct Packet {
 /// What packets may be to their connections.
 const STATES: [&str; 6] = ["new", "new", "est", "est,rpl", "rel,rpl", "inv"];
 
-/// More than a packet meets.
-const LOOKUPS_MAX: usize = 24;
+/// More lookups than a packet meets.
+pub const LOOKUPS_MAX: usize = 24;
 
 /// Stations that are in no network.
 const STRANGER: [&str; 3] = ["0a:00:00:00:99:99", "192.168.7.9", "fd00:99::99"];
