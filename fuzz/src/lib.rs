@@ -3,6 +3,15 @@
 //! A door takes any bytes. It panics if something does not hold that must; so do the fuzz targets and the
 //! workspace's replay of the corpora, which both call these functions.
 
+mod choices;
+#[path = "../../vswitch/tests/common/mod.rs"]
+mod common;
+mod conversation;
+mod loose;
+mod pieces;
+mod said;
+mod twins;
+
 use expr::microflow;
 use packet::answer::{
     ErrorSource, IcmpError, arp_reply, echo_reply, icmp_error, neighbor_advertisement, sctp_abort,
@@ -13,17 +22,21 @@ use packet::{Flow, FlowKey, Layout, Mac, VLAN_TAG_LENGTH, fragment_ipv4, geneve,
 use prost::Message;
 use southbound_proto::{node, southbound};
 
-/// A door: what it is called, as is its corpus, and what goes through it.
-pub type Door = (&'static str, fn(&[u8]));
+/// A door: what it is called, as is its corpus, what goes through it, and how many inputs chance makes for it where nothing
+/// steers them: fewer for one behind which a whole node is.
+pub type Door = (&'static str, fn(&[u8]), usize);
 
 /// Every door.
-pub const DOORS: [Door; 6] = [
-    ("parse", parse),
-    ("tunnel", tunnel),
-    ("expression", expression),
-    ("microflow", describe),
-    ("southbound", decode_southbound),
-    ("northbound", decode_northbound),
+pub const DOORS: [Door; 9] = [
+    ("parse", parse, 10_000),
+    ("tunnel", tunnel, 10_000),
+    ("expression", expression, 10_000),
+    ("microflow", describe, 10_000),
+    ("southbound", decode_southbound, 10_000),
+    ("northbound", decode_northbound, 10_000),
+    ("conversation", converse, 50),
+    ("fragments", deliver, 100),
+    ("offload", take, 200),
 ];
 
 /// A frame from a port: parsed, and then answered, rewritten and cut as a switch or router might.
@@ -144,4 +157,19 @@ pub fn decode_northbound(bytes: &[u8]) {
         return;
     };
     let _ = northbound_proto::convert::operations_from_wire(request.operations);
+}
+
+/// What stations say to each other, through what tracks and translates connections.
+pub fn converse(bytes: &[u8]) {
+    conversation::converse(bytes);
+}
+
+/// Fragments of datagrams to one station.
+pub fn deliver(bytes: &[u8]) {
+    pieces::deliver(bytes);
+}
+
+/// A frame from a TAP device, of which something is left to do.
+pub fn take(bytes: &[u8]) {
+    loose::take(bytes);
 }

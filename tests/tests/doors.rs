@@ -10,8 +10,6 @@ mod doors;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How many inputs chance makes for each door.
-const INPUTS: usize = 10_000;
 /// The longest input that is all chance, in bytes.
 const MAX_RANDOM_LENGTH: usize = 200;
 /// The most changes to one input of the corpus.
@@ -92,7 +90,7 @@ impl Drop for Shown<'_> {
 
 #[test]
 fn no_input_breaks_a_door() {
-    for (name, door) in doors::DOORS {
+    for (name, door, inputs) in doors::DOORS {
         let enter = |bytes: &[u8]| {
             let _shown = Shown(name, bytes);
             door(bytes);
@@ -101,7 +99,7 @@ fn no_input_breaks_a_door() {
         assert!(!corpus.is_empty(), "{name} has a corpus");
         corpus.iter().for_each(|bytes| enter(bytes));
         let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-        for index in 0..INPUTS {
+        for index in 0..inputs {
             match index % 4 {
                 0 => enter(&chance.random()),
                 _ => enter(&chance.mutated(&corpus)),

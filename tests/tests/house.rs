@@ -48,7 +48,10 @@ const IMPURE_LIBRARIES: [&str; 9] = [
 const OF_GENERATED_CODE: [&str; 1] = ["tonic-prost"];
 
 /// Files that a member's tests take from elsewhere, with `#[path]`.
-const BORROWED: [(&str, &str); 1] = [("tests", "fuzz/src/lib.rs")];
+const BORROWED: [(&str, &str); 2] = [
+    ("tests", "fuzz/src/lib.rs"),
+    ("tests", "vswitch/tests/common/mod.rs"),
+];
 
 /// The longest source file, in lines; tests and generated listings count too.
 const FILE_LINES_LIMIT: usize = 700;

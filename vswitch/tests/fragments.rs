@@ -3,36 +3,28 @@
 mod common;
 
 use common::*;
-use packet::fragment_ipv4;
 use pipeline::DropReason;
 use pipeline::object::*;
-use uuid::Uuid;
-
-/// Bytes of IP payload in a fragment.
-const CUT: usize = 400;
-
-fn acl(number: u128, priority: u16, matches: &str, action: AclAction) -> Object {
-    Object::Acl(Acl {
-        owner: PolicyOwner::Switch(c().datapath),
-        uuid: Uuid::from_u128(number),
-        name: String::new(),
-        stage: AclStage::ToLport,
-        tier: 0,
-        priority,
-        matches: expr::parse(matches).expect("an expression").lower(),
-        action,
-        label: 0,
-        log: None,
-    })
-}
 
 /// To c, only datagrams from port 4000 may go.
 fn node() -> Node {
     let mut objects = network();
     let to_c = format!("outport == \"p{}-{}\"", c().datapath, c().port);
     let allowed = format!("{to_c} && udp.src == 4000");
-    objects.push(acl(1, 1000, &allowed, AclAction::AllowRelated));
-    objects.push(acl(2, 1, &format!("{to_c} && ip"), AclAction::Drop));
+    objects.push(acl(
+        1,
+        AclStage::ToLport,
+        1000,
+        &allowed,
+        AclAction::AllowRelated,
+    ));
+    objects.push(acl(
+        2,
+        AclStage::ToLport,
+        1,
+        &format!("{to_c} && ip"),
+        AclAction::Drop,
+    ));
     Node::new("one", objects)
 }
 
@@ -43,31 +35,6 @@ fn shape(port: u16) -> Shape {
         port,
         ..Shape::default()
     }
-}
-
-/// The fragments of a datagram, in order.
-fn fragments4(datagram: &[u8], identification: u16) -> Vec<Vec<u8>> {
-    let mut datagram = datagram.to_vec();
-    datagram[18..20].copy_from_slice(&identification.to_be_bytes());
-    let (flow, layout) = packet::parse(&datagram).expect("a packet");
-    fragment_ipv4(&datagram, &flow, layout, CUT as u16 + 20).expect("may be cut")
-}
-
-fn fragments6(datagram: &[u8], identification: u32) -> Vec<Vec<u8>> {
-    let (headers, payload) = datagram.split_at(54);
-    let count = payload.len().div_ceil(CUT);
-    let cut = |(number, part): (usize, &[u8])| {
-        let has_more = u16::from(number + 1 < count);
-        let mut frame = headers.to_vec();
-        frame[18..20].copy_from_slice(&(part.len() as u16 + 8).to_be_bytes());
-        let protocol = std::mem::replace(&mut frame[20], 44);
-        frame.extend([protocol, 0]);
-        frame.extend(((number * CUT) as u16 | has_more).to_be_bytes());
-        frame.extend(identification.to_be_bytes());
-        frame.extend(part);
-        frame
-    };
-    payload.chunks(CUT).enumerate().map(cut).collect()
 }
 
 /// The fragments of two datagrams from a to c, the same over either family.

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use packet::offload::{Offload, PartialChecksum};
 use pipeline::DropReason;
-use pipeline::object::{Acl, AclAction, AclStage, Object, PolicyOwner, PortRef};
+use pipeline::object::{AclAction, AclStage, Object, PortRef};
 use vswitch::port::Loose;
 
 /// Two nodes: one gets a super-packet, the other its packets one by one. Sends twice, so that remembered verdicts are
@@ -277,23 +277,15 @@ fn a_claim_that_contradicts_the_frame_is_a_counted_drop() {
 fn a_packet_is_judged_by_what_a_checksum_makes_of_its_headers() {
     // Only datagrams from port 4000 may go, and what is left to do on this one makes it one from another port.
     let mut objects = network();
-    for (number, priority, matches, action) in [
-        (1, 2, "udp.src == 4000", AclAction::AllowStateless),
-        (2, 1, "ip", AclAction::Drop),
-    ] {
-        objects.push(Object::Acl(Acl {
-            owner: PolicyOwner::Switch(a().datapath),
-            uuid: uuid::Uuid::from_u128(number),
-            name: String::new(),
-            stage: AclStage::FromLport,
-            tier: 0,
-            priority,
-            matches: expr::parse(matches).expect("an expression").lower(),
-            action,
-            label: 0,
-            log: None,
-        }));
-    }
+    let stage = AclStage::FromLport;
+    objects.push(acl(
+        1,
+        stage,
+        2,
+        "udp.src == 4000",
+        AclAction::AllowStateless,
+    ));
+    objects.push(acl(2, stage, 1, "ip", AclAction::Drop));
     let mut node = Node::new("one", objects);
     let frame = udp4(a(), c(), Shape::default());
     let sent = |offset| Offload {

@@ -13,7 +13,7 @@ use crate::machine;
 use crate::report::{Tone, paint};
 
 /// How long a target is given inputs.
-const SECONDS_PER_TARGET: u32 = 4;
+const SECONDS_PER_TARGET: u32 = 3;
 /// The longest input that is made up, in bytes: a few headers, or a small message.
 const INPUT_LENGTH_LIMIT_BYTES: u32 = 2_048;
 /// An input that takes longer breaks its target.

@@ -15,10 +15,13 @@
 )]
 
 mod faulty;
+mod fragments;
 mod frames;
 mod network;
+mod policy;
 mod service;
 mod stream;
+mod translation;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -44,10 +47,13 @@ use vswitch::sys::poll::Waker;
 use vswitch::worker::{Action, BEGINNINGS, Command, Event, Parts, PortFrame, Worker};
 
 pub use faulty::Faulty;
+pub use fragments::{CUT, fragments4, fragments6};
 pub use frames::*;
 pub use network::*;
+pub use policy::{acl, policy};
 pub use service::{VIP, network_with_service, service};
 pub use stream::{STREAM, Stream, cut, merged, packets, streams};
+pub use translation::{OUTSIDE, OUTSIDE_OF_C, network_with_gateway, outside};
 
 /// A node of one worker, in memory, with a clock that the test moves.
 pub struct Node {
