@@ -426,6 +426,48 @@ fn clients_without_a_backend_are_told_of_until_there_is_one() {
     assert!(events(&story).is_empty());
 }
 
+/// Input: the meter of events, and a load balancer that is told of for a while. Output: its nodes have the meter as long.
+#[test]
+fn nodes_that_tell_of_clients_without_a_backend_have_the_meter_for_it() {
+    let mut story = Story::begin(&["n1", "n2"]);
+    let service = balancer(1, &[("10.9.0.1:53", "")], &[("event", "true")]);
+    let near = harness::port("near");
+    let mut operations = harness::switch("served", std::slice::from_ref(&near));
+    operations.push(service.insert());
+    let band = nb::MeterBand {
+        id: id(2),
+        action: "drop".into(),
+        rate: 1,
+        ..nb::MeterBand::default()
+    };
+    let meter = nb::Meter {
+        id: id(3),
+        name: "event-elb".into(),
+        unit: "pktps".into(),
+        bands: [band.id].into(),
+        ..nb::Meter::default()
+    };
+    operations.extend([band.insert(), meter.insert()]);
+    story.world.commit(&operations);
+    let switches = story.world.control.database().table::<nb::LogicalSwitch>();
+    let switch = switches.iter().find(|switch| switch.name == "served");
+    let switch = switch.expect("a switch").id;
+    let used = Datum::set([service.id]);
+    let change = Operation::update(switch, [("load_balancer", used)]);
+    story.world.commit(&[change]);
+    story.claim("n1", "near", true);
+    story.exchange();
+    let meter = ObjectKey::Meter("event-elb".into());
+    let having =
+        |story: &Story| ["n1", "n2"].map(|name| story.nodes[name].objects.contains_key(&meter));
+    assert_eq!(having(&story), [true, false]);
+    let options = [("options", Datum::map([("event", "false")]))];
+    let change = Operation::update(service.id, options);
+    story.world.commit(&[change]);
+    story.exchange();
+    assert_eq!(having(&story), [false, false]);
+}
+
 /// Input: more VIPs without backends than may be told of. Output: the bound.
 #[test]
 fn no_more_events_are_kept_than_the_bound() {

@@ -30,8 +30,8 @@ pub use datapath::{Datapath, DatapathKind, Router, Switch};
 pub use key::{DatapathKey, KeyError, MulticastGroup, PortKey, PortRef};
 pub use nat::{DistributedNat, ForceSnat, Nat, NatKind, NatPeers};
 pub use policy::{
-    ADDRESS_SET_BUCKETS, Acl, AclAction, AclLog, AclStage, AddressSet, Meter, MeterBand, MeterUnit,
-    PolicyOwner, PortGroup, Severity,
+    ADDRESS_SET_BUCKETS, Acl, AclAction, AclLog, AclStage, AddressSet, EVENT_METER, Meter,
+    MeterBand, MeterUnit, PolicyOwner, PortGroup, Severity,
 };
 pub use port::{
     Attachment, Port, PortKind, PortSecurity, RouterPort, StationAddresses, SwitchPort,

@@ -58,7 +58,8 @@ pub const OPTIONS: &[OptionDeclaration] = &[
         "event",
         "true|false",
         "Drop what clients send to a virtual address without backends, and tell of it in Controller_Event. \
-         NB_Global.options:controller_event=true is the same for all.",
+         NB_Global.options:controller_event=true is the same for all. The Meter named event-elb, if there is one, \
+         limits what each node tells.",
     ),
     ovn(
         "ct_flush",

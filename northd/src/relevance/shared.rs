@@ -1,16 +1,17 @@
 //! What belongs to no datapath: who uses it, and so which nodes need it.
 //!
 //! A datapath uses the port groups that have members in it, its load balancers and groups of them, and the
-//! sets and meters that its ACLs, NATs and QoS rules name; a port group uses those that its ACLs name, and a group of load
-//! balancers its members. A node needs what a datapath of its needs uses, over any number of steps. The steps
-//! cannot lead in a circle.
+//! sets and meters that its ACLs, NATs and QoS rules name; a port group uses those that its ACLs name, a group of load
+//! balancers its members, and a load balancer that is told of when it has no backends the meter for that. A node needs what a
+//! datapath of its needs uses, over any number of steps. The steps cannot lead in a circle.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use expr::{Condition, Predicate};
 use pipeline::object::{
-    Acl, Balancers, DatapathKey, DatapathKind, NatPeers, Object, ObjectKey, PolicyOwner,
+    Acl, Balancers, DatapathKey, DatapathKind, EVENT_METER, NatPeers, Object, ObjectKey,
+    PolicyOwner,
 };
 use uuid::Uuid;
 
@@ -216,6 +217,13 @@ fn claim(object: &Object) -> Option<Claim> {
             used: used_by_acl(acl),
         },
         Object::Qos(qos) => of_datapath(qos.switch, used_by_match(&qos.matches)),
+        Object::Balancer(balancer) => Claim {
+            user: User::Shared(Shared::Balancer(balancer.uuid)),
+            used: match balancer.event {
+                true => BTreeSet::from([Shared::Meter(EVENT_METER.into())]),
+                false => BTreeSet::new(),
+            },
+        },
         Object::BalancerGroup(group) => {
             let balancers = group.balancers.iter().copied();
             Claim {

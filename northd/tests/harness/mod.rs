@@ -258,6 +258,10 @@ fn used_by(object: &Object) -> Vec<String> {
             let groups = balancers.groups.iter().map(|uuid| format!("group {uuid}"));
             own.chain(groups).collect()
         }
+        Object::Balancer(balancer) => match balancer.event {
+            true => vec!["meter event-elb".to_owned()],
+            false => vec![],
+        },
         Object::BalancerGroup(group) => {
             let balancers = group.balancers.iter();
             balancers.map(|uuid| format!("lb {uuid}")).collect()

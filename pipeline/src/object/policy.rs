@@ -130,6 +130,10 @@ pub enum Severity {
     Debug,
 }
 
+/// The name of the meter that limits what a node tells in `Controller_Event`, if there is one: each node has its own of it,
+/// all load balancers together.
+pub const EVENT_METER: &str = "event-elb";
+
 /// A `Meter`: how much of something may happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Meter {

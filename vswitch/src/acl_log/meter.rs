@@ -1,4 +1,4 @@
-//! Meters: how much may be logged (token buckets).
+//! Meters: how much may be logged or told (token buckets).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const UNMETERED: MeterBand = MeterBand {
 /// Meters, and users of fair meters, whose state is kept at once, at most. The next one begins all anew.
 const METERS: usize = 4_096;
 
-/// The state of all meters, for one who logs.
+/// The state of all meters, for one who logs or tells.
 #[derive(Debug, Default)]
 pub struct Meters {
     /// By name, empty for none, and by the ACL that has it for itself.
@@ -34,11 +34,29 @@ impl Meters {
     /// Whether a packet of so many bytes may be logged now; takes it off the meter.
     pub fn admit(&mut self, tables: &Tables, logged: &Logged, bytes: u64, now_ms: u64) -> bool {
         let name = logged.meter.as_ref();
-        let meter = name.and_then(|name| tables.meter(name));
-        let (key, unit, bands) = match meter {
-            Some(meter) => (key(meter, logged), meter.unit, &meter.bands[..]),
-            None => (("".into(), None), MeterUnit::Packets, &[UNMETERED][..]),
-        };
+        match name.and_then(|name| tables.meter(name)) {
+            Some(meter) => self.admit_to(meter, logged.acl, bytes, now_ms),
+            None => self.spend(
+                ("".into(), None),
+                (MeterUnit::Packets, &[UNMETERED]),
+                (bytes, now_ms),
+            ),
+        }
+    }
+
+    /// Whether the meter allows its user a packet of so many bytes now; takes it off the meter, which is the user's own if it
+    /// is fair.
+    pub fn admit_to(&mut self, meter: &Meter, user: Uuid, bytes: u64, now_ms: u64) -> bool {
+        let key = (meter.name.clone(), meter.fair.then_some(user));
+        self.spend(key, (meter.unit, &meter.bands), (bytes, now_ms))
+    }
+
+    fn spend(
+        &mut self,
+        key: (Arc<str>, Option<Uuid>),
+        (unit, bands): (MeterUnit, &[MeterBand]),
+        (bytes, now_ms): (u64, u64),
+    ) -> bool {
         let cost = match unit {
             MeterUnit::Packets => 1_000,
             MeterUnit::Kilobits => bytes.saturating_mul(8),
@@ -58,10 +76,6 @@ impl Meters {
         }
         admits
     }
-}
-
-fn key(meter: &Meter, logged: &Logged) -> (Arc<str>, Option<Uuid>) {
-    (meter.name.clone(), meter.fair.then_some(logged.acl))
 }
 
 impl Bucket {

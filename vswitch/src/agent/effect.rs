@@ -31,7 +31,7 @@ pub enum Event {
     /// Traffic used learned entries.
     Used(Vec<LearnedKey>),
     /// Clients asked for these VIPs without backends.
-    Unserved(Vec<VipKey>),
+    Unserved(Vec<(VipKey, u64)>),
     /// Frames came that answer probes of backends.
     Monitored(Vec<PortFrame>),
     /// Rules have decided about packets since northd was last told.

@@ -108,7 +108,7 @@ fn collect(
             match event {
                 datapath::Event::Learned(learn) => learned.push(learn),
                 datapath::Event::Used(key) => used.push(key),
-                datapath::Event::Unserved(vip) => unserved.push(vip),
+                datapath::Event::Unserved { vip, bytes } => unserved.push((vip, bytes as u64)),
                 datapath::Event::Lost { at, plug } if is_last(at, plug) => {
                     lost.push(Event::DeviceLost { at });
                 }

@@ -24,8 +24,9 @@ impl Forwarder {
         let looked = tracker.looked(verdict.holds_once_answered);
         self.events.learned(&verdict.learned, moment.now_ms);
         self.events.used(&verdict.used, moment.now_ms);
+        let unserved = verdict.unserved.as_ref();
         self.events
-            .unserved(verdict.unserved.as_ref(), moment.now_ms);
+            .unserved(unserved, subject.packet.len(), moment.now_ms);
         (verdict, looked)
     }
 

@@ -27,7 +27,12 @@ pub enum Event {
     /// Traffic uses a learned entry.
     Used(LearnedKey),
     /// A client asked for a VIP without backends, which is to be reported.
-    Unserved(VipKey),
+    Unserved {
+        /// The VIP.
+        vip: VipKey,
+        /// The length of the frame.
+        bytes: usize,
+    },
     /// The device of a port is gone by itself.
     Lost {
         /// The port.
@@ -35,6 +40,16 @@ pub enum Event {
         /// Which plugging it was, see [`Command::Plug`](super::Command::Plug).
         plug: u64,
     },
+}
+
+impl Event {
+    /// What it is about: the same for all packets that tell it.
+    fn thing(&self) -> Event {
+        match self.clone() {
+            Event::Unserved { vip, .. } => Event::Unserved { vip, bytes: 0 },
+            event => event,
+        }
+    }
 }
 
 /// What has been told, and when.
@@ -68,9 +83,9 @@ impl Events {
         }
     }
 
-    pub(super) fn unserved(&mut self, vip: Option<&VipKey>, now_ms: u64) {
-        if let Some(vip) = vip {
-            self.tell(Event::Unserved(vip.clone()), EVENT_INTERVAL_MS, now_ms);
+    pub(super) fn unserved(&mut self, vip: Option<&VipKey>, bytes: usize, now_ms: u64) {
+        if let Some(vip) = vip.cloned() {
+            self.tell(Event::Unserved { vip, bytes }, EVENT_INTERVAL_MS, now_ms);
         }
     }
 
@@ -88,7 +103,8 @@ impl Events {
     }
 
     fn tell(&mut self, event: Event, interval_ms: u64, now_ms: u64) {
-        if let Some(told_ms) = self.told_ms.get(&event) {
+        let thing = event.thing();
+        if let Some(told_ms) = self.told_ms.get(&thing) {
             if now_ms < told_ms + interval_ms {
                 return;
             }
@@ -96,9 +112,9 @@ impl Events {
             self.told_ms
                 .retain(|_, told_ms| now_ms < *told_ms + EVENT_INTERVAL_MS);
         }
-        let is_told = self.told_ms.len() < TOLD && self.sender.try_send(event.clone()).is_ok();
+        let is_told = self.told_ms.len() < TOLD && self.sender.try_send(event).is_ok();
         if is_told {
-            self.told_ms.insert(event, now_ms);
+            self.told_ms.insert(thing, now_ms);
         } else {
             self.counters.totals.events_lost.add(1);
         }
