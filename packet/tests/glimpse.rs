@@ -138,10 +138,13 @@ fn check_admitted(frame: &[u8], offload: Offload) -> bool {
     true
 }
 
+/// Translations of ports, and of addresses of one family.
 fn translations() -> impl Strategy<Value = Translation> {
-    let ip = || option::of(any::<[u8; 4]>().prop_map(IpAddr::from));
+    let ipv4 = || option::of(any::<[u8; 4]>().prop_map(IpAddr::from));
+    let ipv6 = || option::of(any::<[u8; 16]>().prop_map(IpAddr::from));
+    let ips = prop_oneof![(ipv4(), ipv4()), (ipv6(), ipv6())];
     let port = || option::of(any::<u16>());
-    (ip(), ip(), port(), port()).prop_map(|(ip_src, ip_dst, port_src, port_dst)| Translation {
+    (ips, port(), port()).prop_map(|((ip_src, ip_dst), port_src, port_dst)| Translation {
         ip_src,
         ip_dst,
         port_src,
@@ -210,7 +213,8 @@ proptest! {
 #[test]
 fn there_is_no_stamp_for_what_it_cannot_change() {
     let addresses = Translation {
-        ip_dst: Some("fd00::1".parse().expect("an address")),
+        ip_src: Some([192, 0, 2, 1].into()),
+        ip_dst: Some([0xfd; 16].into()),
         ..Translation::default()
     };
     let identifier = Translation {

@@ -20,15 +20,23 @@ struct Word<T> {
 }
 
 /// Changes of the addresses, the TTL and the ports of a packet that can be [glimpsed](Glimpse).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The link addresses, and what follows them.
     link: Word<u128>,
     hops: u8,
-    /// IPv4 source and destination, if they change.
-    ips: Option<Word<u64>>,
+    ips: Addresses,
     /// Source and destination port, if they change.
     ports: Option<Word<u32>>,
+}
+
+/// Source and destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Addresses {
+    /// They stay.
+    Kept,
+    Ipv4(Word<u64>),
+    Ipv6(Box<[Word<u64>; 4]>),
 }
 
 /// Where fields stand in a frame.
@@ -37,13 +45,14 @@ mod at {
     pub(super) const IPV4_CHECKSUM: usize = 24;
     pub(super) const IPV4_ADDRESSES: usize = 26;
     pub(super) const HOP_LIMIT: usize = 21;
+    pub(super) const IPV6_ADDRESSES: usize = 22;
     /// From the start of the transport header.
     pub(super) const TCP_CHECKSUM: usize = 16;
     pub(super) const UDP_CHECKSUM: usize = 6;
 }
 
 impl Stamp {
-    /// The stamp for these changes; `None` if there are others than a stamp can make: of IPv6 addresses, or of ICMP.
+    /// The stamp for these changes; `None` if there are others than a stamp can make: of ICMP.
     pub fn new(
         (eth_src, eth_dst): (Option<Mac>, Option<Mac>),
         hops: u8,
@@ -60,12 +69,6 @@ impl Stamp {
         if identifier.is_some() || quoted.is_some() {
             return None;
         }
-        let octets = |ip: Option<IpAddr>| match ip {
-            None => Some(None),
-            Some(IpAddr::V4(ip)) => Some(Some(ip.octets())),
-            Some(IpAddr::V6(_)) => None,
-        };
-        let ips = [octets(ip_src)?, octets(ip_dst)?];
         let macs = [eth_dst, eth_src].map(|mac| mac.map(|mac| mac.0));
         let ports = [port_src, port_dst].map(|port| port.map(u16::to_be_bytes));
         let (kept, put) = masks::<6, 16>(macs);
@@ -73,13 +76,6 @@ impl Stamp {
             kept: u128::from_ne_bytes(kept),
             put: u128::from_ne_bytes(put),
         };
-        let ips = ips.iter().any(Option::is_some).then(|| {
-            let (kept, put) = masks::<4, 8>(ips);
-            Word {
-                kept: u64::from_ne_bytes(kept),
-                put: u64::from_ne_bytes(put),
-            }
-        });
         let ports = ports.iter().any(Option::is_some).then(|| {
             let (kept, put) = masks::<2, 4>(ports);
             Word {
@@ -90,7 +86,7 @@ impl Stamp {
         Some(Stamp {
             link,
             hops,
-            ips,
+            ips: Addresses::new([ip_src, ip_dst])?,
             ports,
         })
     }
@@ -104,14 +100,9 @@ impl Stamp {
         });
         let addresses = match glimpse.is_ipv4() {
             true => self.put_ipv4(frame, glimpse.ttl),
-            false => {
-                exchange(frame, at::HOP_LIMIT, |[ttl]| {
-                    [ttl.checked_sub(self.hops).unwrap_or(ttl)]
-                });
-                Delta::default()
-            }
+            false => self.put_ipv6(frame),
         };
-        if self.ips.is_some() || self.ports.is_some() {
+        if self.ips != Addresses::Kept || self.ports.is_some() {
             self.put_above(frame, glimpse, addresses, sum);
         }
     }
@@ -119,14 +110,10 @@ impl Stamp {
     /// Returns how the sum over the addresses changes.
     #[inline]
     fn put_ipv4(&self, frame: &mut [u8], ttl: u8) -> Delta {
-        let mut addresses = Delta::default();
-        if let Some(ips) = &self.ips {
-            exchange(frame, at::IPV4_ADDRESSES, |old| {
-                let new = (u64::from_ne_bytes(old) & ips.kept | ips.put).to_ne_bytes();
-                addresses = Delta::of(old, new);
-                new
-            });
-        }
+        let addresses = match &self.ips {
+            Addresses::Ipv4(word) => word.put(frame, at::IPV4_ADDRESSES),
+            _ => Delta::default(),
+        };
         let mut header = addresses;
         if self.hops > 0 && ttl >= self.hops {
             exchange(frame, at::TTL, |[ttl]| [ttl - self.hops]);
@@ -136,6 +123,23 @@ impl Stamp {
             exchange(frame, at::IPV4_CHECKSUM, |old| changed(old, header));
         }
         addresses
+    }
+
+    /// Returns how the sum over the addresses changes.
+    #[inline]
+    fn put_ipv6(&self, frame: &mut [u8]) -> Delta {
+        exchange(frame, at::HOP_LIMIT, |[hops]| {
+            [hops.checked_sub(self.hops).unwrap_or(hops)]
+        });
+        let Addresses::Ipv6(words) = &self.ips else {
+            return Delta::default();
+        };
+        let places = (at::IPV6_ADDRESSES..).step_by(8);
+        let changes = words
+            .iter()
+            .zip(places)
+            .map(|(word, at)| word.put(frame, at));
+        changes.fold(Delta::default(), Delta::and)
     }
 
     #[inline]
@@ -164,6 +168,51 @@ impl Stamp {
                 new => new,
             },
         });
+    }
+}
+
+impl Word<u64> {
+    /// Changes a word of a frame; returns how the sum over it changes.
+    #[inline]
+    fn put(&self, frame: &mut [u8], at: usize) -> Delta {
+        let mut change = Delta::default();
+        exchange(frame, at, |old| {
+            let new = (u64::from_ne_bytes(old) & self.kept | self.put).to_ne_bytes();
+            change = Delta::of(old, new);
+            new
+        });
+        change
+    }
+}
+
+impl Addresses {
+    /// Source and destination as they become; `None` if they are of different families.
+    fn new(ips: [Option<IpAddr>; 2]) -> Option<Addresses> {
+        let word = |kept, put| Word {
+            kept: u64::from_ne_bytes(kept),
+            put: u64::from_ne_bytes(put),
+        };
+        Some(match ips {
+            [None, None] => Addresses::Kept,
+            [None | Some(IpAddr::V4(_)), None | Some(IpAddr::V4(_))] => {
+                let octets = |ip| match ip {
+                    Some(IpAddr::V4(ip)) => Some(ip.octets()),
+                    _ => None,
+                };
+                let (kept, put) = masks::<4, 8>(ips.map(octets));
+                Addresses::Ipv4(word(kept, put))
+            }
+            [None | Some(IpAddr::V6(_)), None | Some(IpAddr::V6(_))] => {
+                let octets = |ip| match ip {
+                    Some(IpAddr::V6(ip)) => Some(ip.octets()),
+                    _ => None,
+                };
+                let (kept, put) = masks::<16, 32>(ips.map(octets));
+                let (kept, put) = (kept.as_chunks().0, put.as_chunks().0);
+                Addresses::Ipv6(Box::new(std::array::from_fn(|at| word(kept[at], put[at]))))
+            }
+            _ => return None,
+        })
     }
 }
 
