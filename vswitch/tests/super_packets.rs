@@ -90,23 +90,26 @@ fn a_super_packet_is_cut_for_a_port_and_a_tunnel_that_do_not_take_it() {
 
 #[test]
 fn a_super_packet_to_a_service_is_translated_and_its_connection_followed() {
-    let stream = Stream {
-        is_to_vip: true,
-        ..STREAM
-    };
-    let packets = packets(stream, a(), c());
-    check_same_output(&network_with_service(), &packets, a());
+    for is_ipv6 in [false, true] {
+        let stream = Stream {
+            is_ipv6,
+            is_to_vip: true,
+            ..STREAM
+        };
+        let packets = packets(stream, a(), c());
+        check_same_output(&network_with_service(), &packets, a());
 
-    let mut node = Node::new("one", network_with_service());
-    node.plug_offload(c());
-    let (frame, offload) = merged(&packets);
-    node.send_loose(a(), frame, offload);
-    let [translated] = &node.received_loose(c())[..] else {
-        panic!("one frame")
-    };
-    let [_, single] = pair(&network_with_service(), &packets, a());
-    assert_eq!(cut(translated), single.received(c()));
-    assert_eq!(node.counters.dropped(DropReason::ConnectionInvalid), 0);
+        let mut node = Node::new("one", network_with_service());
+        node.plug_offload(c());
+        let (frame, offload) = merged(&packets);
+        node.send_loose(a(), frame, offload);
+        let [translated] = &node.received_loose(c())[..] else {
+            panic!("one frame")
+        };
+        let [_, single] = pair(&network_with_service(), &packets, a());
+        assert_eq!(cut(translated), single.received(c()));
+        assert_eq!(node.counters.dropped(DropReason::ConnectionInvalid), 0);
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub use fragments::{CUT, fragments4, fragments6};
 pub use frames::*;
 pub use network::*;
 pub use policy::{acl, policy};
-pub use service::{VIP, network_with_service, service};
+pub use service::{VIP, VIP6, network_with_service, service};
 pub use stream::{STREAM, Stream, cut, merged, packets, streams};
 pub use translation::{OUTSIDE, OUTSIDE_OF_C, network_with_gateway, outside};
 

@@ -1,37 +1,43 @@
 //! A service of switch 1.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use pipeline::object::*;
 use uuid::Uuid;
 
-use super::{a, c, ipv4, network};
+use super::{a, c, ipv4, ipv6, network};
 
-/// The address of the service; its port is 80.
+/// The addresses of the service; its port is 80.
 pub const VIP: [u8; 4] = [10, 96, 0, 1];
+pub const VIP6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x96, 0, 0, 0, 0, 0, 1);
 
 /// A switch with a service of these backends.
 pub fn service(backends: &[PortRef]) -> Vec<Object> {
     let uuid = Uuid::from_u128(77);
-    let key = VipKey {
-        balancer: uuid,
-        ip: VIP.into(),
-        protocol: 6,
-        port: 80,
-        chassis: None,
-    };
-    let backend = |at: &PortRef| Backend {
-        ip: ipv4(*at).into(),
-        port: 8080,
-        weight: 1,
-        state: BackendState::Ready,
-        chassis: None,
-        zone: String::new(),
+    let vip = |ip: IpAddr, of: fn(PortRef) -> IpAddr| {
+        let backend = |at: &PortRef| Backend {
+            ip: of(*at),
+            port: 8080,
+            weight: 1,
+            state: BackendState::Ready,
+            chassis: None,
+            zone: String::new(),
+        };
+        Object::Vip(Vip {
+            key: VipKey {
+                balancer: uuid,
+                ip,
+                protocol: 6,
+                port: 80,
+                chassis: None,
+            },
+            backends: backends.iter().map(backend).collect(),
+        })
     };
     vec![
         Object::Balancer(Balancer::new(uuid, "web")),
-        Object::Vip(Vip {
-            key,
-            backends: backends.iter().map(backend).collect(),
-        }),
+        vip(VIP.into(), |at| ipv4(at).into()),
+        vip(VIP6.into(), |at| ipv6(at).into()),
     ]
 }
 

@@ -7,7 +7,7 @@ use packet::offload::{Offload, TransportSum, complete};
 use pipeline::object::PortRef;
 use vswitch::port::Loose;
 
-use super::{VIP, ipv4, ipv6, mac, router_port};
+use super::{VIP, VIP6, ipv4, ipv6, mac, router_port};
 
 /// What the packets of a super-packet have in common.
 #[derive(Clone, Copy)]
@@ -65,7 +65,10 @@ fn packet(
     };
     let link = PacketBuilder::ethernet2(mac(from).0, next.0);
     let ip = match stream.is_ipv6 {
-        true => link.ipv6(ipv6(from).octets(), ipv6(to).octets(), stream.ttl),
+        true => {
+            let dst = if stream.is_to_vip { VIP6 } else { ipv6(to) };
+            link.ipv6(ipv6(from).octets(), dst.octets(), stream.ttl)
+        }
         false => {
             let dst = if stream.is_to_vip {
                 VIP
