@@ -4,9 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use packet::offload::Offloads;
 use pipeline::DropReason;
 use vswitch::buffer::Pool;
-use vswitch::port::{BATCH, Batch, Capabilities, Frame, Lost, Outer, Port};
+use vswitch::port::{BATCH, Batch, Frame, Lost, Outer, Port};
 use vswitch::sys::poll::Waker;
 
 /// A frame outside of any buffer pool.
@@ -118,8 +119,8 @@ impl Port for ReplayPort {
         self.waker.as_fd()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { offload: false }
+    fn offloads(&self) -> Offloads {
+        Offloads::None
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {

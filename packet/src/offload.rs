@@ -34,6 +34,30 @@ pub enum Segmentation {
     Udp,
 }
 
+/// Which work may be left on packets for whoever gets them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offloads {
+    /// None: every packet is complete, and stands for itself.
+    #[default]
+    None,
+    /// Checksums, and segments of TCP to be cut.
+    Tcp,
+    /// Checksums, and segments of TCP and of UDP.
+    All,
+}
+
+impl Offloads {
+    /// True if this work may be left on a packet.
+    #[inline]
+    pub fn include(self, offload: &Offload) -> bool {
+        match self {
+            Offloads::None => *offload == Offload::NONE,
+            Offloads::Tcp => offload.segmentation != Segmentation::Udp,
+            Offloads::All => true,
+        }
+    }
+}
+
 /// Where a checksum is still to be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartialChecksum {

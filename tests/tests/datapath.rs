@@ -12,6 +12,7 @@ use ground::namespace::Namespace;
 use ground::network::{Network, Underlay};
 use ground::{link, probe};
 use packet::Mac;
+use packet::offload::Offloads;
 use pipeline::Tables;
 use pipeline::object::*;
 use tests::story::tell;
@@ -21,7 +22,7 @@ use vswitch::port::Port as End;
 use vswitch::port::TapBackend::{self, Basic, Multiqueue};
 use vswitch::port::{Taps, Transfer};
 use vswitch::stats::Stats;
-use vswitch::sys::tap::{self, Offloads, Options, TapError};
+use vswitch::sys::tap::{self, Options, TapError};
 
 const SOON: Duration = Duration::from_secs(3);
 const INTERFACE: &str = "eth0";

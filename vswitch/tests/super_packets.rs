@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use packet::offload::{Offload, PartialChecksum};
+use packet::offload::{Offload, Offloads, PartialChecksum};
 use pipeline::DropReason;
 use pipeline::object::{AclAction, AclStage, Object, PortRef};
 use vswitch::port::Loose;
@@ -44,6 +44,24 @@ fn a_super_packet_passes_whole_to_a_port_that_takes_it() {
             assert_eq!(node.received_loose(c()), [expected]);
         }
         assert_eq!(node.totals().copied, 0);
+        node.check_sum();
+    }
+}
+
+#[test]
+fn a_super_packet_of_udp_is_cut_for_a_port_that_takes_only_those_of_tcp() {
+    for stream in streams() {
+        let mut node = Node::new("one", network());
+        node.plug_with(c(), Offloads::Tcp);
+        let packets = packets(stream, a(), c());
+        for _ in 0..2 {
+            let (whole, offload) = merged(&packets);
+            node.send_loose(a(), whole.clone(), offload);
+            match stream.is_udp {
+                true => assert_eq!(node.received(c()), packets),
+                false => assert_eq!(node.received(c()), [whole]),
+            }
+        }
         node.check_sum();
     }
 }

@@ -13,11 +13,11 @@ use std::os::fd::AsFd;
 use anyhow::{Context, Error, Result, bail};
 use clap::ValueEnum;
 use packet::geneve;
-use packet::offload::{self, Offload, TransportSum};
+use packet::offload::{self, Offload, Offloads, TransportSum};
 use vswitch::buffer::{LARGE, Packet, Pool};
 use vswitch::port::{BATCH, Batch, Frame, Io, Outer, Port, TapPort, Transfer, TunnelPort};
 use vswitch::sys::poll::Poll;
-use vswitch::sys::tap::{self, Offloads, Options, Queue};
+use vswitch::sys::tap::{self, Options, Queue};
 use vswitch::sys::virtio::HEADER_LENGTH;
 
 /// The UDP port of Geneve (RFC 8926 section 3.3).
@@ -52,7 +52,7 @@ fn open(netns: &str) -> Result<Queue> {
     let options = Options {
         name: "eth0",
         queues: 1,
-        offloads: Offloads::Segmentation,
+        offloads: Offloads::All,
     };
     let queue = tap::open(Some(file.as_fd()), &options)?.pop();
     let queue = queue.context("a device without a queue")?;

@@ -4,10 +4,11 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use clap::ValueEnum;
+use packet::offload::Offloads;
 use serde::Deserialize;
 
 use super::{BasicTapPort, Port, TapPort};
-use crate::sys::tap::{self, Offloads, TapError};
+use crate::sys::tap::{self, TapError};
 use crate::sys::{basic_tap, ring};
 
 /// How the TAP devices of ports are made.
@@ -78,7 +79,7 @@ impl Taps {
                 let options = tap::Options {
                     name,
                     queues: workers,
-                    offloads: Offloads::Segmentation,
+                    offloads: Offloads::All,
                 };
                 let port = |queue| Box::new(TapPort::new(queue, self.transfer)) as Box<dyn Port>;
                 Ok(tap::open(netns, &options)?.into_iter().map(port).collect())

@@ -3,11 +3,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use packet::offload::Offload;
+use packet::offload::{Offload, Offloads};
 use pipeline::DropReason;
 
 use super::tap::{Filling, reason};
-use super::{Batch, Capabilities, Frame, Lost, Port};
+use super::{Batch, Frame, Lost, Port};
 use crate::buffer::{LARGE, Packet, Pool};
 use crate::sys::basic_tap::Device;
 
@@ -54,8 +54,8 @@ impl Port for BasicTapPort {
         self.device.as_fd()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { offload: false }
+    fn offloads(&self) -> Offloads {
+        Offloads::None
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {

@@ -4,10 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use nix::errno::Errno;
-use packet::offload::Offload;
+use packet::offload::{Offload, Offloads};
 use pipeline::DropReason;
 
-use super::{Batch, Capabilities, Frame, Lost, Outer, Port};
+use super::{Batch, Frame, Lost, Outer, Port};
 use crate::buffer::Pool;
 use crate::sys::poll::Waker;
 
@@ -28,7 +28,7 @@ pub struct MemoryPort {
     incoming: Receiver<Loose>,
     outgoing: Sender<Loose>,
     waker: Waker,
-    capabilities: Capabilities,
+    offloads: Offloads,
 }
 
 /// The far end of a [`MemoryPort`].
@@ -55,15 +55,15 @@ impl MemoryPort {
                 incoming: from_wire,
                 outgoing: to_wire,
                 waker,
-                capabilities: Capabilities::default(),
+                offloads: Offloads::None,
             },
             wire,
         ))
     }
 
-    /// The port, as one that takes frames on which something is left to do.
-    pub fn with_offload(mut self) -> MemoryPort {
-        self.capabilities.offload = true;
+    /// The port, as one that takes frames on which this work is left.
+    pub fn with_offloads(mut self, offloads: Offloads) -> MemoryPort {
+        self.offloads = offloads;
         self
     }
 }
@@ -101,8 +101,8 @@ impl Port for MemoryPort {
         self.waker.as_fd()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        self.capabilities
+    fn offloads(&self) -> Offloads {
+        self.offloads
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {
@@ -141,7 +141,7 @@ impl Port for MemoryPort {
         done: &mut dyn FnMut(Frame, Result<(), DropReason>),
     ) {
         for frame in frames.drain(..) {
-            let is_fit = self.capabilities.offload || frame.packet.offload == Offload::NONE;
+            let is_fit = self.offloads.include(&frame.packet.offload);
             let fate = if is_fit {
                 self.send(&frame)
             } else {

@@ -1,7 +1,7 @@
 //! Where packets come from and go to.
 //!
 //! A worker sees every device through [`Port`]: batches in, batches out, and a descriptor to wait for. What a
-//! device can do besides is in its [`Capabilities`], so that a new kind of device is one more implementation.
+//! device can do besides is in its [`Offloads`], so that a new kind of device is one more implementation.
 
 mod backend;
 mod basic_tap;
@@ -12,7 +12,7 @@ mod tunnel;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
-use packet::offload::TransportSum;
+use packet::offload::{Offloads, TransportSum};
 use pipeline::DropReason;
 
 use crate::buffer::{Packet, Pool};
@@ -85,13 +85,6 @@ impl Batch {
     }
 }
 
-/// What a device can do besides carrying complete frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// It takes frames whose checksum or segmentation is left undone.
-    pub offload: bool,
-}
-
 /// The device is gone: nothing will ever come in or go out.
 #[derive(Debug, thiserror::Error)]
 #[error("the device is gone")]
@@ -102,8 +95,8 @@ pub trait Port: Send + Sync {
     /// Becomes readable when there is something to receive.
     fn readiness(&self) -> BorrowedFd<'_>;
 
-    /// What it can do.
-    fn capabilities(&self) -> Capabilities;
+    /// With what work left on them it takes frames.
+    fn offloads(&self) -> Offloads;
 
     /// Appends what has arrived to `batch`, up to its bounds, in buffers of `pool`. Never waits.
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost>;

@@ -7,10 +7,10 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
-use packet::offload::Offload;
+use packet::offload::{Offload, Offloads};
 use pipeline::DropReason;
 
-use super::{BATCH_BYTES, Batch, Capabilities, Frame, Lost, Port, Transfer};
+use super::{BATCH_BYTES, Batch, Frame, Lost, Port, Transfer};
 use crate::buffer::{LARGE, Packet, Pool, SMALL};
 use crate::sys::tap::Queue;
 use crate::sys::virtio::{self, HEADER_LENGTH};
@@ -85,8 +85,8 @@ impl Port for TapPort {
         self.queue.as_fd()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { offload: true }
+    fn offloads(&self) -> Offloads {
+        self.queue.offloads()
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {

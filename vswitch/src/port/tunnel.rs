@@ -14,9 +14,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use packet::offload::Offloads;
 use pipeline::DropReason;
 
-use super::{BATCH, Batch, Capabilities, Frame, Lost, Port};
+use super::{BATCH, Batch, Frame, Lost, Port};
 use crate::buffer::Pool;
 use crate::sys::udp::{PORTS, Socket};
 use receive::Receiver;
@@ -62,8 +63,8 @@ impl Port for TunnelPort {
         self.receiver.socket().as_fd()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { offload: true }
+    fn offloads(&self) -> Offloads {
+        Offloads::All
     }
 
     fn receive(&mut self, pool: &mut Pool, batch: &mut Batch) -> Result<(), Lost> {

@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::uio::writev;
 use nix::unistd::{read, write};
 
-use packet::offload::Offload;
+use packet::offload::{Offload, Offloads};
 
 use super::virtio::{self, HEADER_LENGTH};
 
@@ -33,18 +33,8 @@ pub struct Options<'a> {
     pub name: &'a str,
     /// How many queues to attach, `1..=`[`MAX_QUEUES`]. A device is single-queue or multi-queue for life.
     pub queues: usize,
-    /// What the interface may leave undone on the frames it sends.
+    /// The work that the interface may leave on the frames that it sends, if its kernel knows it.
     pub offloads: Offloads,
-}
-
-/// What the kernel may leave undone on the frames that it sends into a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Offloads {
-    /// Nothing: every frame is complete and fits the MTU.
-    #[default]
-    None,
-    /// Checksums and segmentation of TCP and UDP: frames of up to 64 KiB.
-    Segmentation,
 }
 
 /// Why a device could not be opened.
@@ -98,6 +88,7 @@ pub enum TapError {
 #[derive(Debug)]
 pub struct Queue {
     fd: OwnedFd,
+    offloads: Offloads,
 }
 
 /// Opens the device `options.name` in `netns`, or in the caller's network namespace, and attaches queues.
@@ -159,7 +150,10 @@ impl Queue {
             .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
             .open(CLONE_DEVICE)
             .map_err(|error| clone_device_error(&error))?;
-        let queue = Queue { fd: file.into() };
+        let mut queue = Queue {
+            fd: file.into(),
+            offloads: Offloads::None,
+        };
         let failed = |step| {
             move |source| TapError::Failed {
                 step,
@@ -195,20 +189,30 @@ impl Queue {
             .map_err(|error| attaching_error(error, options.name))
     }
 
-    /// Says what the kernel may leave undone on the frames that it sends. A kernel that does not know the segmentation of
-    /// UDP (before Linux 6.2) does without.
-    pub fn set_offloads(&self, offloads: Offloads) -> Result<(), Errno> {
+    /// Says what work the kernel may leave on the frames that it sends. One that does not know the segmentation of UDP
+    /// (before Linux 6.2) leaves none of that, and takes none.
+    pub fn set_offloads(&mut self, offloads: Offloads) -> Result<(), Errno> {
         const TCP: c_uint =
             libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
         const UDP: c_uint = libc::TUN_F_USO4 | libc::TUN_F_USO6;
-        let set = |bits| set_value(self.as_fd(), libc::TUNSETOFFLOAD, bits);
-        match offloads {
-            Offloads::None => set(0),
-            Offloads::Segmentation => match set(TCP | UDP) {
-                Err(Errno::EINVAL) => set(TCP),
-                other => other,
-            },
+        let bits = match offloads {
+            Offloads::None => 0,
+            Offloads::Tcp => TCP,
+            Offloads::All => TCP | UDP,
+        };
+        match set_value(self.as_fd(), libc::TUNSETOFFLOAD, bits) {
+            Err(Errno::EINVAL) if offloads == Offloads::All => self.set_offloads(Offloads::Tcp),
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.offloads = offloads;
+                Ok(())
+            }
         }
+    }
+
+    /// The work that the kernel leaves on the frames that it sends, and that it takes frames with.
+    pub fn offloads(&self) -> Offloads {
+        self.offloads
     }
 
     /// Whether the device outlives its last queue.

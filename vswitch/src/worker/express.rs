@@ -179,7 +179,8 @@ impl Forwarder {
             Exit::Tunnel(_) if longest > u32::from(self.mtu_for(false)) => return None,
             Exit::Tunnel(_) => Door::Tunnel,
         };
-        let is_taken = *offload == Offload::NONE || self.ports.device(door)?.takes_offload;
+        let is_taken =
+            *offload == Offload::NONE || self.ports.device(door)?.offloads.include(offload);
         is_taken.then_some((quick, door))
     }
 

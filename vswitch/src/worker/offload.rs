@@ -62,7 +62,7 @@ impl Forwarder {
         let Some(device) = self.ports.device(door) else {
             return self.discard(frame.packet, DropReason::PortNotHere, about, moment);
         };
-        if frame.packet.offload != Offload::NONE && !device.takes_offload {
+        if !device.offloads.include(&frame.packet.offload) {
             if frame.packet.offload.is_super() {
                 return self.send_cut(door, frame, about, moment);
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use packet::offload::Offloads;
 use pipeline::object::PortRef;
 use slab::Slab;
 
@@ -87,8 +88,8 @@ pub(super) struct Plugged {
 /// A device and what is on its way to it.
 pub(super) struct Device {
     pub(super) port: Box<dyn Port>,
-    /// It takes packets on which something is left to do.
-    pub(super) takes_offload: bool,
+    /// With what work left on them it takes packets.
+    pub(super) offloads: Offloads,
     pub(super) staged: Vec<Frame>,
     pub(super) counters: Arc<TrafficCounters>,
 }
@@ -96,7 +97,7 @@ pub(super) struct Device {
 impl Device {
     fn new(port: Box<dyn Port>, counters: Arc<TrafficCounters>) -> Device {
         Device {
-            takes_offload: port.capabilities().offload,
+            offloads: port.offloads(),
             port,
             staged: Vec::new(),
             counters,

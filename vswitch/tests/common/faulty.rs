@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
+use packet::offload::Offloads;
 use pipeline::DropReason;
 use vswitch::buffer::Pool;
-use vswitch::port::{Batch, Capabilities, Frame, Lost, MemoryPort, Port};
+use vswitch::port::{Batch, Frame, Lost, MemoryPort, Port};
 
 /// Its worker panics when there is something to receive.
 pub struct Faulty(pub MemoryPort);
@@ -14,8 +15,8 @@ impl Port for Faulty {
         self.0.readiness()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
+    fn offloads(&self) -> Offloads {
+        self.0.offloads()
     }
 
     fn receive(&mut self, _: &mut Pool, _: &mut Batch) -> Result<(), Lost> {

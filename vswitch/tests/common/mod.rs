@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-use packet::offload::{Offload, TransportSum};
+use packet::offload::{Offload, Offloads, TransportSum};
 use pipeline::Tables;
 use pipeline::conntrack::Settings;
 use pipeline::object::*;
@@ -115,7 +115,7 @@ impl Node {
     /// A node whose ports and tunnel take frames on which something is left to do.
     pub fn with_offload(name: &'static str, objects: Vec<Object>) -> Node {
         let (tunnel, underlay) = MemoryPort::new(WIRE).expect("a wire");
-        let tunnel = (tunnel.with_offload(), underlay);
+        let tunnel = (tunnel.with_offloads(Offloads::All), underlay);
         let mut node =
             Node::with_tunnel(name, tables(name, objects), (u32::MAX, BEGINNINGS), tunnel);
         let plugged: Vec<_> = node.ports.keys().copied().collect();
@@ -215,14 +215,19 @@ impl Node {
         });
     }
 
-    /// Plugs a port that takes frames on which something is left to do.
+    /// Plugs a port that takes frames on which any work is left.
     pub fn plug_offload(&mut self, at: PortRef) {
+        self.plug_with(at, Offloads::All);
+    }
+
+    /// Plugs a port that takes frames on which this work is left.
+    pub fn plug_with(&mut self, at: PortRef, offloads: Offloads) {
         let (port, wire) = MemoryPort::new(WIRE).expect("a wire");
         self.ports.insert(at, wire);
         self.tell(Command::Plug {
             at,
             plug: 0,
-            device: Box::new(port.with_offload()),
+            device: Box::new(port.with_offloads(offloads)),
             counters: Arc::default(),
         });
     }

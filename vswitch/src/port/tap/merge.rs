@@ -4,16 +4,17 @@
 //! little more than one for each of them.
 
 use arrayvec::ArrayVec;
+use packet::offload::Offloads;
 use packet::offload::group::{Groups, Packet as Candidate};
 use packet::offload::merge::MAX_MERGED;
 use pipeline::DropReason;
 
 use super::TapPort;
-use crate::port::Frame;
+use crate::port::{Frame, Port};
 
 impl TapPort {
-    /// Writes the first of the frames, merged, if there are packets of one flow among them; false if not. Packets of
-    /// one flow stay in their order.
+    /// Writes the first of the frames, merged, if there are packets of one flow among them; false if not, and where the
+    /// kernel does not take all super-packets. Packets of one flow stay in their order.
     pub(super) fn transmit_merged(
         &mut self,
         frames: &mut Vec<Frame>,
@@ -27,7 +28,7 @@ impl TapPort {
             .map(candidate)
             .collect();
         let count = candidates.len();
-        if count < 2 {
+        if count < 2 || self.offloads() != Offloads::All {
             return false;
         }
         let groups = Groups::sort(&candidates);
