@@ -100,6 +100,15 @@ impl Topology {
             2 => (with_port(vip, 80), with_port(&backend, 8080), Some("sctp")),
             _ => (with_port(vip, 80), with_port(&backend, 8080), Some("tcp")),
         };
+        // Of two balancers with one front on one datapath, none comes first.
+        let is_front = |command: &Vec<String>| {
+            command[0] == "lb-add"
+                && command[2] == vip_end
+                && protocol.is_none_or(|protocol| command[4] == protocol)
+        };
+        if self.commands.iter().any(is_front) {
+            return;
+        }
         let is_empty = protocol.is_some() && seeded.percent(15);
         let backends = if is_empty { "" } else { &backend_end };
         let words = ["lb-add", name, &vip_end, backends].into_iter();

@@ -18,7 +18,7 @@ use tests::random::topology::Topology;
 use tests::skip::has_program;
 
 /// How many networks are tried, and how many packets in each.
-const SEEDS: u64 = 25;
+const SEEDS: u64 = 40;
 const PACKETS: usize = 40;
 
 /// A network in OVN and in weft.

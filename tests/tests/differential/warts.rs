@@ -16,7 +16,7 @@ pub(crate) struct Wart {
 }
 
 /// All of them.
-pub(crate) const WARTS: [Wart; 15] = [
+pub(crate) const WARTS: [Wart; 17] = [
     Wart {
         reason: "ovn-trace lets frames that are neither IP nor ARP pass port security with addresses; OVN's nodes drop \
                  whatever no row allows",
@@ -65,14 +65,18 @@ pub(crate) const WARTS: [Wart; 15] = [
         applies: |case| case.we_drop_for("multicast-not-routed") && case.we_send_less(),
     },
     Wart {
-        reason: "ovn-trace shows the answer to what an ACL rejects with the headers of the rejected packet, and \
-                 answers errors and what is sent to a group, which RFC 1122 section 3.2.2 forbids",
+        reason: "ovn-trace shows the answer to what is rejected with the headers of the rejected packet, looks for \
+                 another neighbour to send it to, and answers errors and what is sent to a group, which RFC 1122 section \
+                 3.2.2 forbids",
         applies: |case| {
-            let bare = |outcomes| without(outcomes, &ANSWERS, |_| true);
+            let bare = |outcomes| {
+                let answers = without(outcomes, &ANSWERS, |_| true);
+                without(&answers, &["arp", "nd_ns"], |_| true)
+            };
             let (theirs, ours) = (bare(&case.theirs), bare(&case.ours));
             let is_about_error = case.our_trace.contains("icmp_error {");
             let is_quiet = (is_about_error || case.is_sent_to_a_group()) && ours.is_subset(&theirs);
-            case.we_drop_for("acl-reject") && (theirs == ours || is_quiet)
+            case.our_trace.contains("reject {") && (theirs == ours || is_quiet)
         },
     },
     Wart {
@@ -106,17 +110,39 @@ pub(crate) const WARTS: [Wart; 15] = [
     Wart {
         reason: "ovn-trace knows in the next switch what a packet is to its sender's connections; OVN's nodes forget it \
                  between datapaths, as the scenarios show",
-        applies: |case| case.we_send_less() && case.they_remember_the_sender(),
+        applies: |case| {
+            let is_answer = |outcome: &Outcome| ANSWERS.contains(&outcome.made_by.as_str());
+            case.ours.difference(&case.theirs).all(is_answer) && case.they_remember_the_sender()
+        },
     },
     Wart {
         reason: "ovn-trace translates the sources of a router's own errors; OVN's nodes do not, as they belong to no \
                  connection, which the scenarios show",
         applies: |case| {
-            let is_source = |name: &str| ["ip4.src", "ip6.src"].contains(&name);
             let sourceless = |outcomes| without(outcomes, &["icmp4", "icmp6"], is_source);
             case.their_trace.contains("ct_snat(")
                 && case.our_trace.contains("icmp_error {")
                 && sourceless(&case.theirs) == sourceless(&case.ours)
+        },
+    },
+    Wart {
+        reason: "ovn-trace forgets on the way out that a router takes the place of a load balancer's clients; OVN's \
+                 nodes do not, as the scenarios show",
+        applies: |case| {
+            let sourceless = |outcomes| without(outcomes, &[""], is_source);
+            case.their_trace.contains("flags.force_snat_for_lb = 1;")
+                && case.our_trace.contains("ct_snat(")
+                && sourceless(&case.theirs) == sourceless(&case.ours)
+        },
+    },
+    Wart {
+        reason: "ovn-trace takes networks of port security for hosts: to OVN's nodes their broadcast addresses are the \
+                 receiver's as well",
+        applies: |case| {
+            let mut only_ours = case.ours.difference(&case.theirs);
+            case.microflow.contains("ip4.dst == 10.0.1.255")
+                && case.theirs.is_subset(&case.ours)
+                && only_ours.all(|outcome| outcome.made_by.is_empty())
         },
     },
     Wart {
@@ -133,6 +159,10 @@ pub(crate) const WARTS: [Wart; 15] = [
 
 /// What is made of packets that are rejected.
 const ANSWERS: [&str; 4] = ["icmp4", "icmp6", "tcp_reset", "sctp_abort"];
+
+fn is_source(header: &str) -> bool {
+    ["ip4.src", "ip6.src"].contains(&header)
+}
 
 /// The outcomes; those that are made by one of the actions without the headers that are told.
 fn without(
