@@ -13,8 +13,8 @@ use vswitch::conntrack::Filter;
 
 use super::choices::Choices;
 use super::common::{
-    Node, OUTSIDE, OUTSIDE_OF_C, VIP, a, c, ipv4, ipv6, mac, network_with_gateway, outside, policy,
-    router_port, service, u,
+    Node, OUTSIDE, OUTSIDE_OF_C, VIP, VIP6, a, c, ipv4, ipv6, mac, network_with_gateway, outside,
+    policy, router_port, service, u,
 };
 use super::said::{ACK, FIN, Kind, PSH, RST, SYN, Said, answer, error, is_good};
 use super::twins::{Twins, sorted};
@@ -260,7 +260,7 @@ fn question(choices: &mut Choices<'_>) -> (PortRef, Said) {
         false => ipv4(at).into(),
     };
     let service = match is_ipv6 {
-        true => ip(c()),
+        true => VIP6.into(),
         false => VIP.into(),
     };
     let to = choices.of(&[
