@@ -323,12 +323,12 @@ impl Forwarder {
         let Some((packet, mut about)) = self.parse(packet, door, met.place, moment) else {
             return;
         };
-        // A checksum that was finished meanwhile may have changed what was glimpsed.
-        let is_as_met = packet.offload != Offload::NONE || offload == Offload::NONE;
+        // A checksum that was finished when the headers were read may stand in what was glimpsed before.
+        let is_finished = offload != Offload::NONE && packet.offload == Offload::NONE;
         let about = &mut about;
         let subject = Subject { packet, about };
         match subject.piece() {
-            None if is_as_met && let Some(sought) = met.sought() => {
+            None if !is_finished && let Some(sought) = met.sought() => {
                 self.forward(subject, &sought, turns, moment);
             }
             None => self.look_up(subject, turns, moment),

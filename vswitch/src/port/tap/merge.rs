@@ -10,7 +10,7 @@ use packet::offload::merge::MAX_MERGED;
 use pipeline::DropReason;
 
 use super::TapPort;
-use crate::port::{Frame, Port};
+use crate::port::Frame;
 
 impl TapPort {
     /// Writes the first of the frames, merged, if there are packets of one flow among them; false if not, and where the
@@ -20,6 +20,9 @@ impl TapPort {
         frames: &mut Vec<Frame>,
         done: &mut dyn FnMut(Frame, Result<(), DropReason>),
     ) -> bool {
+        if self.queue.offloads() != Offloads::All {
+            return false;
+        }
         let is_single = |frame: &&Frame| !frame.packet.offload.is_super();
         let candidates: ArrayVec<Candidate<'_>, MAX_MERGED> = frames
             .iter()
@@ -28,7 +31,7 @@ impl TapPort {
             .map(candidate)
             .collect();
         let count = candidates.len();
-        if count < 2 || self.offloads() != Offloads::All {
+        if count < 2 {
             return false;
         }
         let groups = Groups::sort(&candidates);
